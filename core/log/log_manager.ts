@@ -1,0 +1,16 @@
+import type { ErrorCodeValue } from "../protocol/errors.ts";
+import type { PartitionLog } from "./partition.ts";
+
+/** All partitions that this broker leads; each is loaded from its manifest on first use. */
+export interface LogManager {
+  /**
+   * The partition, or the error code to answer (UNKNOWN_TOPIC_OR_PARTITION, NOT_LEADER_OR_FOLLOWER,
+   * KAFKA_STORAGE_ERROR). Synchronous once loaded, so that the hot path never yields.
+   */
+  open(
+    topicId: string,
+    partition: number,
+  ): PartitionLog | ErrorCodeValue | Promise<PartitionLog | ErrorCodeValue>;
+  /** Total bytes by partition, for DescribeLogDirs; loads nothing that isn't loaded. */
+  sizes(): Iterable<{ topicId: string; topic: string; partition: number; sizeBytes: number }>;
+}

@@ -1,0 +1,88 @@
+/** Options of every call on a store. */
+export interface CallOptions {
+  /**
+   * Aborting means "stop waiting", not "undone": a write whose call was aborted may have taken
+   * effect, or may take effect later.
+   */
+  readonly signal?: AbortSignal;
+}
+
+export interface ObjectInfo {
+  readonly key: string;
+  /** Bytes. */
+  readonly size: number;
+}
+
+/** What suits this store; the broker's settings override it. */
+export interface StoreAdvice {
+  /** Least time between commits in milliseconds (DESIGN 5). */
+  readonly flushIntervalMs: number;
+  /** Commits in flight at once (K). */
+  readonly parallelUploads: number;
+  /** Bytes of one commit object at most. */
+  readonly commitBytes: number;
+  /** Reads are made in aligned ranges of this many bytes. */
+  readonly rangeBytes: number;
+}
+
+export interface ByteRange {
+  readonly start: number;
+  /** Exclusive. */
+  readonly end: number;
+}
+
+/**
+ * A flat, strongly consistent object store. Keys are UTF-8 paths of at most 1,024 bytes, without
+ * empty, `.` or `..` parts. Objects appear whole or not at all, and are durable when a write
+ * returns. Failures are `StoreError`s, whose `outcome` says what the caller may do.
+ */
+export interface ObjectStore {
+  /**
+   * Creates the object unless the key exists; exactly one of several rivals gets "created".
+   * A `StoreError` with outcome "retry" or "throttled" leaves it open whether the object was created:
+   * read it back and compare.
+   */
+  putIfAbsent(
+    key: string,
+    body: readonly Uint8Array[],
+    options?: CallOptions,
+  ): Promise<"created" | "exists">;
+  /** Creates or replaces the object. */
+  put(key: string, body: readonly Uint8Array[], options?: CallOptions): Promise<void>;
+  /**
+   * The object's bytes, or those of `range` (cut at the object's end; empty where the range starts
+   * at or behind it); undefined where there is no such object. The array belongs to the caller.
+   */
+  get(
+    key: string,
+    range: ByteRange | undefined,
+    options?: CallOptions,
+  ): Promise<Uint8Array | undefined>;
+  /** All objects whose key starts with `prefix` and is greater than `startAfter`, in key order. */
+  list(
+    prefix: string,
+    startAfter: string | undefined,
+    options?: CallOptions,
+  ): AsyncIterable<ObjectInfo>;
+  /** Deletes; absent keys are fine. */
+  delete(keys: readonly string[], options?: CallOptions): Promise<void>;
+  readonly advice: StoreAdvice;
+  /** Waits for nothing; calls after it fail with outcome "fatal". Idempotent. */
+  close(): Promise<void>;
+}
+
+/**
+ * - `throttled`: the store asks for less; may or may not have taken effect.
+ * - `retry`: passing fault or unknown result; may or may not have taken effect.
+ * - `fatal`: trying again cannot help (credentials, missing bucket, a key that is refused).
+ */
+export type StoreOutcome = "throttled" | "retry" | "fatal";
+
+/** A failed call; drivers decide `outcome` from status and code, never from message text. */
+export class StoreError extends Error {
+  override name = "StoreError";
+
+  constructor(readonly outcome: StoreOutcome, message: string, options?: { cause?: unknown }) {
+    super(message, options);
+  }
+}
