@@ -8,3 +8,5 @@
 export * from "./reader.ts";
 export * from "./writer.ts";
 export * from "./crc32c.ts";
+export * from "./gather.ts";
+export * from "./uuid.ts";

@@ -1,0 +1,89 @@
+/**
+ * Start of an incarnation: take a broker epoch, seal the chains of earlier ones, adopt what no
+ * manifest covers (DESIGN 1). Costs the footers of those chains, never the data.
+ */
+import { openIncarnation, removeChains } from "../metadata/brokers.ts";
+import type { MetadataStore } from "../metadata/metadata_store.ts";
+import type { TopicRegistry } from "../metadata/topics.ts";
+import { RecoveredEntries } from "../log/recovered.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import { slotKey } from "../storage/keys.ts";
+import type { ObjectStore } from "../storage/object_store.ts";
+import type { WalObject } from "../storage/wal/commit.ts";
+import type { WalChain } from "../storage/wal/chain.ts";
+import { sealChain } from "../storage/wal/seal.ts";
+
+export interface RecoveryOptions {
+  readonly runtime: Runtime;
+  readonly store: ObjectStore;
+  readonly metadata: MetadataStore;
+  readonly topics: TopicRegistry;
+  readonly namespace: string;
+  readonly brokerId: number;
+  readonly signal: AbortSignal;
+}
+
+export interface Incarnation {
+  readonly brokerEpoch: number;
+  readonly recovered: RecoveredEntries;
+  /** Epochs of the chains that recovery sealed, to be forgotten once they are adopted. */
+  readonly sealedEpochs: readonly number[];
+}
+
+/** Takes the next broker epoch and reads what earlier incarnations left uncovered. */
+export async function recover(o: RecoveryOptions): Promise<Incarnation> {
+  const startedMs = o.runtime.clock.monotonicMs();
+  const { epoch, earlierChains } = await openIncarnation(o.metadata, o.brokerId);
+  const recovered = new RecoveredEntries();
+  let slots = 0;
+  for (const chain of earlierChains) {
+    const id = {
+      brokerId: o.brokerId,
+      brokerEpoch: chain.epoch,
+      lowWaterSlot: chain.lowWaterSlot,
+    };
+    const sealed = await sealChain({ ...o, brokerEpoch: epoch }, id);
+    recovered.addChain(id, sealed);
+    slots += sealed.length;
+  }
+  recovered.settle((topicId, partition) => {
+    const topic = o.topics.byId(topicId);
+    return topic !== undefined && partition < topic.partitionCount;
+  });
+  o.runtime.log.info("recovered from the write-ahead log", {
+    brokerEpoch: epoch,
+    chains: earlierChains.length,
+    slots,
+    partitions: recovered.partitionCount,
+    ms: Math.round(o.runtime.clock.monotonicMs() - startedMs),
+  });
+  return { brokerEpoch: epoch, recovered, sealedEpochs: earlierChains.map((c) => c.epoch) };
+}
+
+/**
+ * Commits the adoption record as the new chain's first slot, then forgets the sealed chains: from
+ * then on the own chain alone is enough to recover from. Returns the adoption record's slot, if any.
+ */
+export async function adopt(
+  o: RecoveryOptions,
+  incarnation: Incarnation,
+  chain: WalChain,
+): Promise<WalObject | undefined> {
+  const { brokerEpoch, recovered, sealedEpochs } = incarnation;
+  const { objects, partitions, rows } = recovered.adoption();
+  let record: WalObject | undefined;
+  if (rows > 0) {
+    await chain.adopt(objects, partitions);
+    record = {
+      key: slotKey(o.namespace, o.brokerId, brokerEpoch, 0),
+      size: 0,
+      chainEpoch: brokerEpoch,
+      slot: 0,
+      createdMs: o.runtime.clock.wallMs(),
+      live: rows,
+    };
+    recovered.adoptedBy(record);
+  }
+  if (sealedEpochs.length > 0) await removeChains(o.metadata, o.brokerId, sealedEpochs);
+  return record;
+}

@@ -1,0 +1,19 @@
+import type { BrokerInfo, ClusterView } from "../handlers/rooms.ts";
+
+/** The cluster as one broker alone sees it: it leads everything, from epoch 0 on. */
+export function singleNode(clusterId: string, self: () => BrokerInfo): ClusterView {
+  return {
+    clusterId,
+    get brokerId() {
+      return self().nodeId;
+    },
+    get controllerId() {
+      return self().nodeId;
+    },
+    brokers: () => [self()],
+    leader: () => ({ leaderId: self().nodeId, leaderEpoch: LEADER_EPOCH }),
+  };
+}
+
+/** A restart of the same broker changes no leader: nothing that was visible can be taken back. */
+export const LEADER_EPOCH = 0;

@@ -1,0 +1,40 @@
+/** Walks the record batches of a byte range by their headers alone. */
+import type { Gather } from "../bytes/mod.ts";
+
+/** Base offset and length field in front of what the length counts. */
+export const BATCH_OVERHEAD_BYTES = 12;
+/** The smallest whole v2 batch header. */
+export const BATCH_HEADER_BYTES = 61;
+
+const LENGTH_AT = 8;
+const ATTRIBUTES_AT = 21;
+const LAST_OFFSET_DELTA_AT = 23;
+const MAX_TIMESTAMP_AT = 35;
+
+/** One batch of a scan; positions in the gather list's own coordinates. */
+export interface ScannedBatch {
+  start: number;
+  /** Exclusive; may lie behind the bytes at hand. */
+  end: number;
+  baseOffset: number;
+  /** Inclusive. */
+  lastOffset: number;
+  maxTimestampMs: number;
+  attributes: number;
+}
+
+export function emptyScan(): ScannedBatch {
+  return { start: 0, end: 0, baseOffset: 0, lastOffset: 0, maxTimestampMs: 0, attributes: 0 };
+}
+
+/** Reads the batch header at `at` into `into`; false when the bytes end before the header does. */
+export function scanBatch(bytes: Gather, at: number, into: ScannedBatch): boolean {
+  if (at + BATCH_HEADER_BYTES > bytes.end) return false;
+  into.start = at;
+  into.end = at + BATCH_OVERHEAD_BYTES + bytes.int32(at + LENGTH_AT);
+  into.baseOffset = bytes.int64(at);
+  into.lastOffset = into.baseOffset + bytes.int32(at + LAST_OFFSET_DELTA_AT);
+  into.maxTimestampMs = bytes.int64(at + MAX_TIMESTAMP_AT);
+  into.attributes = (bytes.uint8(at + ATTRIBUTES_AT) << 8) | bytes.uint8(at + ATTRIBUTES_AT + 1);
+  return true;
+}

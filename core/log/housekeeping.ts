@@ -1,0 +1,199 @@
+/**
+ * The background work on logs: rewriting WAL into segments, deleting covered WAL objects, retention,
+ * and the removal of deleted topics. One thing at a time, in small steps, and behind the producers:
+ * while they are busy rewriting waits, up to a hard limit of uncovered WAL.
+ */
+import type { TopicRegistry } from "../metadata/topics.ts";
+import { StoreError } from "../storage/object_store.ts";
+import { topicPrefix } from "../storage/keys.ts";
+import type { Timer } from "../runtime/runtime.ts";
+import { WAL_BYTES_HARD, WAL_OBJECTS_MAX } from "../config/limits.ts";
+import type { LogContext } from "./log_context.ts";
+import type { Logs } from "./logs.ts";
+import { PartitionLogState } from "./partition_log.ts";
+import { deleteRemoved, enforceRetention } from "./retention.ts";
+import { rewriteTail } from "./rewrite.ts";
+import type { WalLedger } from "./wal_ledger.ts";
+
+const TICK_MS = 1_000;
+/** More committed bytes than this in a tick: producers are busy. */
+const BUSY_BYTES = 4 << 20;
+/** Keys deleted with one call. */
+const DELETE_BATCH = 500;
+
+export interface HousekeepingOptions {
+  readonly context: LogContext;
+  readonly logs: Logs;
+  readonly topics: TopicRegistry;
+  readonly ledger: WalLedger;
+  /** Uncovered WAL from which on the oldest is rewritten (KAFSCALE_WAL_BYTES). */
+  readonly walBytes: number;
+  readonly retentionCheckMs: number;
+  /** Entries that have been in the WAL for this long are rewritten, however few they are. */
+  readonly walAgeMs: number;
+}
+
+/** Figures for metrics. */
+export interface HousekeepingStats {
+  rewrittenBytes: number;
+  rewrites: number;
+  failures: number;
+}
+
+export class Housekeeping {
+  readonly stats: HousekeepingStats = { rewrittenBytes: 0, rewrites: 0, failures: 0 };
+  #timer: Timer | undefined;
+  #running: Promise<void> | undefined;
+  #stopped = false;
+  #committedBytes = 0;
+  #nextRetentionMs = 0;
+  #deleting: Promise<void> = Promise.resolve();
+
+  constructor(readonly options: HousekeepingOptions) {}
+
+  start(): void {
+    const { runtime } = this.options.context;
+    this.#nextRetentionMs = runtime.clock.monotonicMs() + this.options.retentionCheckMs;
+    this.#schedule();
+    this.resumeDeletions();
+  }
+
+  /** Resolves when the step at hand is over. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#timer?.cancel();
+    await this.#running;
+    await this.#deleting;
+  }
+
+  /** Rewrites everything now (ops: flush). */
+  async rewriteAll(): Promise<void> {
+    for (const state of this.options.logs.loaded()) while (await this.#rewrite(state, true) > 0);
+    await this.options.ledger.sweep();
+  }
+
+  /** Deletes the objects of topics that metadata says are deleted; picks up where a crash left off. */
+  resumeDeletions(): void {
+    this.#deleting = this.#deleting.then(() => this.#deleteTopics());
+  }
+
+  #schedule(): void {
+    if (this.#stopped) return;
+    this.#timer = this.options.context.runtime.timers.after(TICK_MS, () => {
+      this.#running = this.#tick().finally(() => this.#schedule());
+    });
+  }
+
+  async #tick(): Promise<void> {
+    const { context, ledger } = this.options;
+    try {
+      await this.#relieve();
+      await ledger.sweep();
+      if (context.runtime.clock.monotonicMs() >= this.#nextRetentionMs) await this.#retain();
+    } catch (error) {
+      if (this.#stopped || context.signal.aborted) return;
+      this.stats.failures++;
+      context.runtime.log.error("background work on the log failed and is tried again", { error });
+    }
+  }
+
+  /** Rewrites what is due: full segments when producers are quiet, the oldest when WAL piles up. */
+  async #relieve(): Promise<void> {
+    const { context, logs, ledger, walBytes } = this.options;
+    const committed = context.chain.stats.committedBytes;
+    const busy = committed - this.#committedBytes > BUSY_BYTES;
+    this.#committedBytes = committed;
+    const hard = () => ledger.bytes > WAL_BYTES_HARD || ledger.objects > 2 * WAL_OBJECTS_MAX;
+    if (busy && !hard()) return;
+    const oldMs = context.runtime.clock.wallMs() - this.options.walAgeMs;
+    for (const state of logs.loaded()) {
+      if (this.#stopped) return;
+      const { segmentBytes } = context.settings(state.info);
+      const old = (state.tail.first?.object.createdMs ?? Infinity) < oldMs;
+      if (old || state.tail.bytes >= segmentBytes) await this.#rewrite(state, old);
+      // Producers came back: leave the disk to them.
+      if (!hard() && context.chain.stats.committedBytes - this.#committedBytes > BUSY_BYTES) return;
+    }
+    const piledUp = () => ledger.bytes > walBytes || ledger.objects > WAL_OBJECTS_MAX;
+    if (piledUp()) await this.#rewriteOldest(piledUp);
+  }
+
+  /** Rewrites whole tails, those with the oldest WAL entries first, while `goOn`. */
+  async #rewriteOldest(goOn: () => boolean): Promise<void> {
+    const { logs, ledger } = this.options;
+    for (const { topicId, partition } of [...logs.recovered.waiting()]) {
+      const state = await logs.state(topicId, partition);
+      if (state instanceof PartitionLogState) await this.#rewrite(state, true);
+      if (this.#stopped) return;
+    }
+    const states = [...logs.loaded()].filter((state) => state.tail.length > 0);
+    const age = (state: PartitionLogState) => {
+      const object = state.tail.first?.object;
+      return object === undefined ? Infinity : object.chainEpoch * 2 ** 40 + object.slot;
+    };
+    states.sort((a, b) => age(a) - age(b));
+    let done = 0;
+    for (const state of states) {
+      while (!this.#stopped && state.tail.length > 0 && await this.#rewrite(state, true) > 0);
+      if (++done % 16 !== 0) continue;
+      await ledger.sweep();
+      if (this.#stopped || !goOn()) return;
+    }
+  }
+
+  async #rewrite(state: PartitionLogState, all: boolean): Promise<number> {
+    try {
+      const bytes = await rewriteTail(state, all);
+      if (bytes > 0) this.stats.rewrites++;
+      this.stats.rewrittenBytes += bytes;
+      return bytes;
+    } catch (error) {
+      if (state.closed !== 0 || this.#stopped) return 0;
+      throw error;
+    }
+  }
+
+  async #retain(): Promise<void> {
+    const { context, logs, topics, retentionCheckMs } = this.options;
+    for (const topic of topics.all()) {
+      for (let partition = 0; partition < topic.partitionCount; partition++) {
+        if (this.#stopped) return;
+        const state = await logs.state(topic.id, partition);
+        if (!(state instanceof PartitionLogState) || state.closed !== 0) continue;
+        await enforceRetention(state);
+        await deleteRemoved(state);
+      }
+    }
+    this.#nextRetentionMs = context.runtime.clock.monotonicMs() + retentionCheckMs;
+  }
+
+  async #deleteTopics(): Promise<void> {
+    const { context, logs, topics } = this.options;
+    for (const { id, directory } of topics.pendingDeletions()) {
+      if (this.#stopped) return;
+      try {
+        await logs.drop(id);
+        await this.#deletePrefix(topicPrefix(context.namespace, directory));
+        await topics.finishDeletion(id);
+      } catch (error) {
+        if (this.#stopped || context.signal.aborted) return;
+        if (!(error instanceof StoreError)) this.stats.failures++;
+        context.runtime.log.warn("objects of a deleted topic are removed later", { id, error });
+        context.runtime.timers.after(TICK_MS, () => this.resumeDeletions());
+        return;
+      }
+    }
+  }
+
+  async #deletePrefix(prefix: string): Promise<void> {
+    const { store, signal } = this.options.context;
+    let keys: string[] = [];
+    for await (const { key } of store.list(prefix, undefined, { signal })) {
+      keys.push(key);
+      if (keys.length < DELETE_BATCH) continue;
+      await store.delete(keys, { signal });
+      keys = [];
+    }
+    if (keys.length > 0) await store.delete(keys, { signal });
+  }
+}

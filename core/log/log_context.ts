@@ -1,0 +1,25 @@
+import type { BlockCache } from "../storage/block_cache.ts";
+import type { ObjectStore } from "../storage/object_store.ts";
+import type { WalChain } from "../storage/wal/chain.ts";
+import type { TopicInfo } from "../metadata/topics.ts";
+import type { TopicSettings } from "../metadata/topic_config.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import type { SegmentReader } from "./segment_reader.ts";
+
+/** What all partitions of a broker share. */
+export interface LogContext {
+  readonly runtime: Runtime;
+  readonly store: ObjectStore;
+  readonly cache: BlockCache;
+  readonly segments: SegmentReader;
+  readonly chain: WalChain;
+  readonly namespace: string;
+  /** Effective settings of the topic as they are now. */
+  settings(topic: TopicInfo): TopicSettings;
+  leaderEpoch(topicId: string, partition: number): number;
+  /** Producer ids kept per partition at most, and for how long without a batch (KIP-98). */
+  readonly producersMax: number;
+  readonly producerExpirationMs: number;
+  /** Aborts when the broker stops. */
+  readonly signal: AbortSignal;
+}

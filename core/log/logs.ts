@@ -1,0 +1,149 @@
+/**
+ * All partitions that this broker leads. A partition is loaded from its manifest and the recovered
+ * WAL entries on first use, so starting costs the WAL's footers, whatever the number of partitions.
+ */
+import type { TopicInfo, TopicRegistry } from "../metadata/topics.ts";
+import { ErrorCode, type ErrorCodeValue } from "../protocol/errors.ts";
+import { deferred } from "../runtime/deferred.ts";
+import type { LogContext } from "./log_context.ts";
+import type { LogManager } from "./log_manager.ts";
+import type { PartitionLog } from "./partition.ts";
+import { PartitionLogState } from "./partition_log.ts";
+import type { RecoveredEntries } from "./recovered.ts";
+
+/** A partition: loaded, being loaded, or refused for now. */
+type Slot = PartitionLogState | Promise<PartitionLogState | ErrorCodeValue>;
+
+export class Logs implements LogManager {
+  readonly #partitions = new Map<string, (Slot | undefined)[]>();
+
+  constructor(
+    readonly context: LogContext,
+    readonly topics: TopicRegistry,
+    readonly recovered: RecoveredEntries,
+  ) {}
+
+  open(
+    topicId: string,
+    partition: number,
+  ): PartitionLog | ErrorCodeValue | Promise<PartitionLog | ErrorCodeValue> {
+    return this.#partitions.get(topicId)?.[partition] ?? this.#load(topicId, partition);
+  }
+
+  room(timeoutMs: number, signal: AbortSignal): ErrorCodeValue | Promise<ErrorCodeValue> {
+    return this.context.chain.hasRoom ? 0 : this.#room(timeoutMs, signal);
+  }
+
+  async #room(timeoutMs: number, signal: AbortSignal): Promise<ErrorCodeValue> {
+    const { chain, runtime } = this.context;
+    let timedOut = false;
+    const late = deferred<void>();
+    const timer = runtime.timers.after(timeoutMs, () => {
+      timedOut = true;
+      late.resolve();
+    });
+    while (!chain.hasRoom && chain.ended === 0 && !timedOut && !signal.aborted) {
+      await Promise.race([chain.room(), late.promise]);
+    }
+    timer.cancel();
+    if (chain.ended !== 0) return chain.ended;
+    return chain.hasRoom ? 0 : ErrorCode.REQUEST_TIMED_OUT;
+  }
+
+  /** The same as `open`, as this room sees it. */
+  state(
+    topicId: string,
+    partition: number,
+  ): PartitionLogState | ErrorCodeValue | Promise<PartitionLogState | ErrorCodeValue> {
+    return this.#partitions.get(topicId)?.[partition] ?? this.#load(topicId, partition);
+  }
+
+  #load(
+    topicId: string,
+    partition: number,
+  ): ErrorCodeValue | Promise<PartitionLogState | ErrorCodeValue> {
+    const topic = this.topics.byId(topicId);
+    if (topic === undefined || partition < 0 || partition >= topic.partitionCount) {
+      return ErrorCode.UNKNOWN_TOPIC_OR_PARTITION;
+    }
+    let slots = this.#partitions.get(topicId);
+    if (slots === undefined) this.#partitions.set(topicId, slots = []);
+    const owner = slots;
+    const loading = this.#loadState(topic, partition).then(
+      (state) => {
+        if (this.#partitions.get(topicId) !== owner) {
+          state.close(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION);
+          return ErrorCode.UNKNOWN_TOPIC_OR_PARTITION;
+        }
+        owner[partition] = state;
+        return state;
+      },
+      (error) => {
+        // Not loaded, so not served; the next request tries again.
+        owner[partition] = undefined;
+        this.context.runtime.log.error("partition cannot be loaded; it is tried again on demand", {
+          topic: topic.name,
+          partition,
+          error,
+        });
+        return ErrorCode.KAFKA_STORAGE_ERROR;
+      },
+    );
+    owner[partition] = loading;
+    return loading;
+  }
+
+  async #loadState(topic: TopicInfo, partition: number): Promise<PartitionLogState> {
+    const state = new PartitionLogState(this.context, topic, partition);
+    await state.checkpoint.load();
+    // Taken only after the manifest was read: a failed load leaves them where they are.
+    state.start(this.recovered.take(topic.id, partition));
+    return state;
+  }
+
+  /** Every loaded partition. */
+  *loaded(): Iterable<PartitionLogState> {
+    for (const slots of this.#partitions.values()) {
+      for (const slot of slots) if (slot instanceof PartitionLogState) yield slot;
+    }
+  }
+
+  *sizes(): Iterable<{ topicId: string; topic: string; partition: number; sizeBytes: number }> {
+    for (const { topicId, topic, partition, sizeBytes } of this.loaded()) {
+      yield { topicId, topic, partition, sizeBytes };
+    }
+  }
+
+  /** Takes a changed topic's configs and partition count over. */
+  changed(topic: TopicInfo): void {
+    for (const slot of this.#partitions.get(topic.id) ?? []) {
+      if (slot instanceof PartitionLogState) slot.info = topic;
+    }
+  }
+
+  /**
+   * Closes all partitions of a deleted topic: whoever waits is answered, WAL entries are given up.
+   * Resolves when nothing of it is being written any more.
+   */
+  async drop(topicId: string): Promise<void> {
+    const slots = this.#partitions.get(topicId) ?? [];
+    this.#partitions.delete(topicId);
+    for (const partition of this.recovered.partitionsOf(topicId)) {
+      for (const { object, adoption } of this.recovered.take(topicId, partition)) {
+        object.live--;
+        if (adoption !== undefined) adoption.live--;
+      }
+    }
+    for (const slot of slots) {
+      const state = await slot;
+      if (!(state instanceof PartitionLogState)) continue;
+      state.close(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION);
+      await state.checkpoint.settled();
+    }
+  }
+
+  /** Closes everything; the broker stops. */
+  close(): void {
+    for (const state of this.loaded()) state.close(ErrorCode.NOT_LEADER_OR_FOLLOWER);
+  }
+}

@@ -1,0 +1,268 @@
+/**
+ * One partition: appended to the open commit, visible once committed, read from the WAL's tail and
+ * from segments. Keeps I2 (dense offsets, each given once), I4 (the high watermark is what is
+ * committed and never goes back) and, with producer_state.ts, I6.
+ */
+import type { TopicInfo } from "../metadata/topics.ts";
+import { ErrorCode, type ErrorCodeValue } from "../protocol/errors.ts";
+import { invariant } from "../runtime/assert.ts";
+import { manifestPrefix, partitionPrefix } from "../storage/keys.ts";
+import type { RowSink, WalObject } from "../storage/wal/commit.ts";
+import type { BatchRow } from "../storage/wal/format.ts";
+import { admitBatch, type Refusal } from "./admission.ts";
+import { Checkpoint } from "./checkpoint.ts";
+import { LeaderEpochs } from "./leader_epochs.ts";
+import type { LogContext } from "./log_context.ts";
+import type {
+  AppendResult,
+  Isolation,
+  PartitionLog,
+  ProducerStateView,
+  ReadResult,
+  TimestampOffset,
+} from "./partition.ts";
+import { ProducerStates } from "./producer_state.ts";
+import { deleteRecords } from "./retention.ts";
+import { readLog } from "./read.ts";
+import { Tail, type TailEntry } from "./tail.ts";
+import { findMaxTimestamp, findTimestamp } from "./timestamps.ts";
+
+/** Settles with 0 when the commit that holds a batch is durable. */
+export type Pending = Promise<ErrorCodeValue>;
+
+export class PartitionLogState implements PartitionLog, RowSink {
+  readonly topicId: string;
+  readonly topic: string;
+  /** The partition's directory in the bucket. */
+  readonly prefix: string;
+  readonly checkpoint: Checkpoint;
+  readonly tail = new Tail();
+  readonly epochs = new LeaderEpochs();
+  producerStates = new ProducerStates<Pending>();
+  logStartOffset = 0;
+  highWatermark = 0;
+  logEndOffset = 0;
+  /** Not 0 once the partition is closed: the code that everything is answered with. */
+  closed: ErrorCodeValue = 0;
+  readonly #listeners = new Set<() => void>();
+
+  constructor(
+    readonly context: LogContext,
+    public info: TopicInfo,
+    readonly partition: number,
+  ) {
+    this.topicId = info.id;
+    this.topic = info.name;
+    this.prefix = partitionPrefix(context.namespace, info.directory, partition);
+    this.checkpoint = new Checkpoint({
+      runtime: context.runtime,
+      store: context.store,
+      prefix: this.prefix,
+      topicId: info.id,
+      partition,
+      signal: context.signal,
+    });
+  }
+
+  /** Puts the recovered WAL entries on top of the loaded checkpoint. */
+  start(recovered: readonly TailEntry[]): void {
+    const { checkpoint } = this;
+    for (const { leaderEpoch, startOffset } of checkpoint.leaderEpochs) {
+      this.epochs.note(leaderEpoch, startOffset);
+    }
+    this.producerStates = new ProducerStates(checkpoint.producers.entries());
+    this.logStartOffset = checkpoint.logStartOffset;
+    let end = checkpoint.coveredOffset;
+    for (const entry of recovered) {
+      this.tail.push(entry);
+      const { row } = entry;
+      const last = row.baseOffset + row.lastOffsetDelta;
+      if (last < checkpoint.coveredOffset) continue;
+      invariant(row.baseOffset <= end, "recovered WAL entries leave a hole behind the manifest");
+      end = last + 1;
+      this.epochs.note(row.leaderEpoch, row.baseOffset);
+      this.producerStates.apply(row, undefined, entry.object.createdMs);
+    }
+    this.tail.dropBelow(checkpoint.coveredOffset);
+    this.highWatermark = end;
+    this.logEndOffset = end;
+  }
+
+  get leaderEpoch(): number {
+    return this.context.leaderEpoch(this.topicId, this.partition);
+  }
+
+  /** Equal to the high watermark while no transaction is open. */
+  get lastStableOffset(): number {
+    return this.highWatermark;
+  }
+
+  get sizeBytes(): number {
+    let bytes = this.tail.bytes;
+    for (const segment of this.checkpoint.segments) bytes += segment.bytes;
+    return bytes;
+  }
+
+  append(bytes: Uint8Array, start: number, end: number): AppendResult {
+    const { context } = this;
+    if (this.closed !== 0) return this.#refused({ errorCode: this.closed, message: null });
+    if (context.chain.ended !== 0) {
+      return this.#refused({ errorCode: context.chain.ended, message: null });
+    }
+    const nowMs = context.runtime.clock.wallMs();
+    const settings = context.settings(this.info);
+    const admitted = admitBatch(bytes, start, end, settings, nowMs);
+    if ("errorCode" in admitted) return this.#refused(admitted);
+    const { row, logAppendTimeMs } = admitted;
+    if (row.producerId >= 0) {
+      const verdict = this.producerStates.check(
+        row.producerId,
+        row.producerEpoch,
+        row.baseSequence,
+        row.lastOffsetDelta,
+      );
+      if (verdict.kind === "duplicate") {
+        const { baseOffset, pending } = verdict.batch;
+        return this.#accepted(baseOffset, logAppendTimeMs, pending);
+      }
+      if (verdict.kind === "refuse") {
+        return { ...this.#refused(verdict), committed: verdict.pending };
+      }
+    }
+    row.baseOffset = this.logEndOffset;
+    row.leaderEpoch = this.leaderEpoch;
+    admitted.stamp(row.baseOffset, row.leaderEpoch);
+    const commit = context.chain.append(this, row, bytes, start, end);
+    const pending = commit.done.promise;
+    this.logEndOffset = row.baseOffset + row.lastOffsetDelta + 1;
+    this.epochs.note(row.leaderEpoch, row.baseOffset);
+    if (row.producerId >= 0) {
+      this.producerStates.apply(row, pending, nowMs);
+      if (this.producerStates.size > context.producersMax) this.#expireProducers(nowMs);
+    }
+    return this.#accepted(row.baseOffset, logAppendTimeMs, pending);
+  }
+
+  #accepted(baseOffset: number, logAppendTimeMs: number, committed?: Pending): AppendResult {
+    return {
+      errorCode: 0,
+      errorMessage: null,
+      baseOffset,
+      logAppendTimeMs,
+      logStartOffset: this.logStartOffset,
+      committed,
+    };
+  }
+
+  #refused({ errorCode, message }: Refusal): AppendResult {
+    return {
+      errorCode,
+      errorMessage: message,
+      baseOffset: -1,
+      logAppendTimeMs: -1,
+      logStartOffset: errorCode === ErrorCode.UNKNOWN_TOPIC_OR_PARTITION ? -1 : this.logStartOffset,
+      committed: undefined,
+    };
+  }
+
+  #expireProducers(nowMs: number): void {
+    const { producerExpirationMs, producersMax } = this.context;
+    this.producerStates.expire(nowMs - producerExpirationMs, producersMax);
+  }
+
+  /** Called by the chain, in slot order: the rows are durable, so the high watermark moves (I4). */
+  committed(rows: readonly BatchRow[], object: WalObject): void {
+    if (this.closed !== 0) {
+      object.live -= rows.length;
+      return;
+    }
+    for (const row of rows) {
+      invariant(row.baseOffset === this.highWatermark, "batches are committed in offset order");
+      this.tail.push({ row, object, adoption: undefined });
+      this.highWatermark = row.baseOffset + row.lastOffsetDelta + 1;
+    }
+    this.notify();
+  }
+
+  onAdvance(advanced: () => void): () => void {
+    this.#listeners.add(advanced);
+    return () => this.#listeners.delete(advanced);
+  }
+
+  /** Wakes those who wait for the watermarks, or for the partition's end. */
+  notify(): void {
+    for (const listener of this.#listeners) listener();
+  }
+
+  limit(isolation: Isolation): number {
+    return isolation === "read_committed" ? this.lastStableOffset : this.highWatermark;
+  }
+
+  read(
+    offset: number,
+    maxBytes: number,
+    isolation: Isolation,
+    atLeastOneBatch: boolean,
+    signal: AbortSignal,
+  ): Promise<ReadResult> {
+    return readLog(this, { offset, maxBytes, isolation, atLeastOneBatch, signal });
+  }
+
+  readable(offset: number, isolation: Isolation, enough: number): number {
+    const limit = this.limit(isolation);
+    if (offset >= limit || offset < this.logStartOffset) return 0;
+    let bytes = 0;
+    for (const segment of this.checkpoint.segments) {
+      if (segment.lastOffset >= offset) bytes += segment.bytes;
+      if (bytes >= enough) return bytes;
+    }
+    const { entries } = this.tail;
+    for (let index = this.tail.indexOf(offset); index < entries.length; index++) {
+      bytes += entries[index]!.row.length;
+      if (bytes >= enough) return bytes;
+    }
+    return bytes;
+  }
+
+  offsetForTimestamp(timestampMs: number, isolation: Isolation): Promise<TimestampOffset> {
+    return findTimestamp(this, timestampMs, isolation);
+  }
+
+  offsetOfMaxTimestamp(): Promise<TimestampOffset> {
+    return findMaxTimestamp(this);
+  }
+
+  endOffsetForEpoch(epoch: number): { leaderEpoch: number; endOffset: number } {
+    return this.epochs.endOffset(epoch, this.leaderEpoch, this.highWatermark);
+  }
+
+  deleteRecords(
+    offset: number,
+  ): Promise<{ errorCode: ErrorCodeValue; logStartOffset: number }> {
+    return deleteRecords(this, offset);
+  }
+
+  producers(): readonly ProducerStateView[] {
+    return this.producerStates.views();
+  }
+
+  /** Takes the checkpoint as it is after an update or a rival's: what it covers leaves the tail. */
+  follow(): void {
+    this.logStartOffset = Math.max(this.logStartOffset, this.checkpoint.logStartOffset);
+    this.tail.dropBelow(this.checkpoint.coveredOffset);
+    this.epochs.trim(this.logStartOffset);
+  }
+
+  /** Answers everything with `code` from now on; WAL entries are given up. */
+  close(code: ErrorCodeValue): void {
+    if (this.closed !== 0) return;
+    this.closed = code;
+    this.tail.clear();
+    this.notify();
+  }
+
+  /** For logs. */
+  toString(): string {
+    return manifestPrefix(this.prefix);
+  }
+}

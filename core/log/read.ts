@@ -1,0 +1,128 @@
+/** Reading a partition: its WAL tail from commits, everything older from segments. */
+import { ErrorCode, type ErrorCodeValue } from "../protocol/errors.ts";
+import { LeaseSet } from "./lease.ts";
+import type { Isolation, ReadResult } from "./partition.ts";
+import type { PartitionLogState } from "./partition_log.ts";
+import { SegmentGoneError } from "./segment_reader.ts";
+
+export interface ReadRequest {
+  readonly offset: number;
+  readonly maxBytes: number;
+  readonly isolation: Isolation;
+  readonly atLeastOneBatch: boolean;
+  readonly signal: AbortSignal;
+}
+
+const RELOADS_MAX = 3;
+
+/** See PartitionLog.read; StoreErrors pass through. */
+export async function readLog(log: PartitionLogState, o: ReadRequest): Promise<ReadResult> {
+  for (let reloads = 0;; reloads++) {
+    if (log.closed !== 0) return nothing(log.closed, o);
+    if (o.offset < log.logStartOffset || o.offset > log.highWatermark) {
+      return nothing(ErrorCode.OFFSET_OUT_OF_RANGE, o);
+    }
+    if (o.offset >= log.limit(o.isolation)) return nothing(0, o);
+    const tailFirst = log.tail.first?.row.baseOffset ?? log.highWatermark;
+    const segments = log.checkpoint.segments;
+    const segment = segments[segmentIndex(segments, o.offset)];
+    try {
+      if (o.offset >= tailFirst) return await readTail(log, o);
+      // A hole below the tail cannot be: the manifest covers it, so this read raced an update.
+      if (segment === undefined) throw new SegmentGoneError("no segment holds the offset");
+      const { segments: reader } = log.context;
+      const { offset, maxBytes, atLeastOneBatch, signal } = o;
+      const read = await reader.read(
+        log.prefix,
+        segment,
+        offset,
+        maxBytes,
+        atLeastOneBatch,
+        signal,
+      );
+      return {
+        errorCode: 0,
+        records: read.parts,
+        bytes: read.bytes,
+        abortedTransactions: o.isolation === "read_committed" ? [] : null,
+        release: read.release,
+      };
+    } catch (error) {
+      if (!(error instanceof SegmentGoneError) || reloads >= RELOADS_MAX) throw error;
+      // The manifest at hand is old: somebody else's retention went on without us.
+      await log.checkpoint.update(async () => {
+        await log.checkpoint.load();
+        log.follow();
+        return undefined;
+      });
+    }
+  }
+}
+
+/** Index of the segment that holds `offset`, or of the first one behind it. */
+export function segmentIndex(
+  segments: readonly { readonly lastOffset: number }[],
+  offset: number,
+): number {
+  let low = 0;
+  let high = segments.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (segments[middle]!.lastOffset < offset) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+async function readTail(log: PartitionLogState, o: ReadRequest): Promise<ReadResult> {
+  const { cache } = log.context;
+  const limit = log.limit(o.isolation);
+  const { entries } = log.tail;
+  const leases = new LeaseSet();
+  const records: Uint8Array[] = [];
+  let bytes = 0;
+  // Chosen before the first await: the tail may be compacted away while blocks are read.
+  const chosen: { key: string; size: number; start: number; end: number }[] = [];
+  for (let index = log.tail.indexOf(o.offset); index < entries.length; index++) {
+    const { row, object } = entries[index]!;
+    if (row.baseOffset >= limit) break;
+    const first = chosen.length === 0;
+    if (bytes + row.length > o.maxBytes && !(first && o.atLeastOneBatch)) break;
+    bytes += row.length;
+    const last = chosen.at(-1);
+    if (last !== undefined && last.key === object.key && last.end === row.position) {
+      last.end += row.length;
+    } else {
+      const end = row.position + row.length;
+      chosen.push({ key: object.key, size: object.size, start: row.position, end });
+    }
+  }
+  try {
+    for (const { key, size, start, end } of chosen) {
+      const lease = cache.tryRead(key, start, end) ??
+        await cache.read(key, size, start, end, o.signal);
+      if (lease === undefined) throw new SegmentGoneError("WAL object is gone");
+      for (const part of leases.add(lease)) records.push(part);
+    }
+  } catch (error) {
+    leases.release();
+    throw error;
+  }
+  return {
+    errorCode: 0,
+    records,
+    bytes,
+    abortedTransactions: o.isolation === "read_committed" ? [] : null,
+    release: () => leases.release(),
+  };
+}
+
+function nothing(errorCode: ErrorCodeValue, o: ReadRequest): ReadResult {
+  return {
+    errorCode,
+    records: [],
+    bytes: 0,
+    abortedTransactions: o.isolation === "read_committed" ? [] : null,
+    release: () => {},
+  };
+}

@@ -1,0 +1,212 @@
+/**
+ * Rewriting: a partition's committed WAL bytes become a segment of its own, verbatim, and a manifest
+ * covers them (DESIGN 1). A crash between the objects leaves a segment that no manifest names; the
+ * next rewriting starts at the same base offset, meets it and takes it over, so nothing is left over.
+ */
+import { concat, Gather } from "../bytes/mod.ts";
+import { invariant } from "../runtime/assert.ts";
+import { sleep } from "../runtime/sleep.ts";
+import { indexKey, segmentKey } from "../storage/keys.ts";
+import type { SegmentInfo } from "../storage/manifest.ts";
+import { StoreError } from "../storage/object_store.ts";
+import {
+  decodeSegment,
+  encodeIndex,
+  encodeSegment,
+  SEGMENT_FOOTER_BYTES,
+  SEGMENT_HEADER_BYTES,
+  type SegmentIndexEntry,
+} from "../storage/segment/mod.ts";
+import { backoffMs } from "../storage/wal/chain.ts";
+import { emptyScan, scanBatch } from "./batch_scan.ts";
+import { LeaseSet } from "./lease.ts";
+import type { PartitionLogState } from "./partition_log.ts";
+import { ProducerStates } from "./producer_state.ts";
+import type { TailEntry } from "./tail.ts";
+
+/** Segments written for one manifest at most, so that a long backlog costs few manifests. */
+const SEGMENTS_PER_MANIFEST = 8;
+
+/**
+ * Rewrites the tail into segments of `segment.bytes`: full ones only, or, where `all`, the rest too.
+ * Returns how many bytes of WAL were covered; 0 when there was nothing to do.
+ */
+export async function rewriteTail(log: PartitionLogState, all: boolean): Promise<number> {
+  let covered = 0;
+  await log.checkpoint.update(async () => {
+    if (log.closed !== 0) return undefined;
+    const segmentBytes = log.context.settings(log.info).segmentBytes;
+    const segments: SegmentInfo[] = [];
+    const producers = new ProducerStates(log.checkpoint.producers.entries());
+    let from = 0;
+    let coveredOffset = log.checkpoint.coveredOffset;
+    // The entries stay in place meanwhile: only updates of this partition drop them.
+    const entries = log.tail.entries.slice();
+    while (segments.length < SEGMENTS_PER_MANIFEST && from < entries.length) {
+      const to = cut(entries, from, segmentBytes, all);
+      if (to === from) break;
+      const chosen = entries.slice(from, to);
+      const segment = await writeSegment(log, chosen);
+      segments.push(segment);
+      coveredOffset = segment.lastOffset + 1;
+      for (; from < entries.length; from++) {
+        const { row, object } = entries[from]!;
+        if (row.baseOffset >= coveredOffset) break;
+        producers.apply(row, undefined, object.createdMs);
+        covered += row.length;
+      }
+    }
+    if (segments.length === 0) return undefined;
+    const { producerExpirationMs, producersMax, runtime } = log.context;
+    producers.expire(runtime.clock.wallMs() - producerExpirationMs, producersMax);
+    return {
+      change: {
+        coveredOffset,
+        segments: [...log.checkpoint.segments, ...segments],
+        leaderEpochs: log.epochs.below(coveredOffset),
+      },
+      producers,
+    };
+  });
+  // Also after a lost race: the checkpoint is the rival's then, and covers what it covers.
+  log.follow();
+  return covered;
+}
+
+/** The exclusive end of the next segment's entries; `from` when they don't fill one. */
+function cut(
+  entries: readonly TailEntry[],
+  from: number,
+  segmentBytes: number,
+  all: boolean,
+): number {
+  let bytes = SEGMENT_HEADER_BYTES + SEGMENT_FOOTER_BYTES;
+  let to = from;
+  while (to < entries.length) {
+    bytes += entries[to]!.row.length;
+    if (bytes > segmentBytes && to > from) return to;
+    to++;
+  }
+  return all || bytes >= segmentBytes ? to : from;
+}
+
+/** Writes (or takes over) the segment that starts at the first entry, with its index. */
+async function writeSegment(
+  log: PartitionLogState,
+  entries: readonly TailEntry[],
+): Promise<SegmentInfo> {
+  const { cache, runtime, signal } = log.context;
+  const leases = new LeaseSet();
+  try {
+    const body: Uint8Array[] = [];
+    for (const { row, object } of entries) {
+      const start = row.position;
+      const end = start + row.length;
+      const lease = cache.tryRead(object.key, start, end) ??
+        await cache.read(object.key, object.size, start, end, signal);
+      invariant(lease !== undefined, "a WAL object is gone before a manifest covers it");
+      for (const part of leases.add(lease)) body.push(part);
+    }
+    const first = entries[0]!.row;
+    const last = entries.at(-1)!.row;
+    const lastOffset = last.baseOffset + last.lastOffsetDelta;
+    const object = encodeSegment(body, {
+      baseOffset: first.baseOffset,
+      lastOffset,
+      recordCount: lastOffset - first.baseOffset + 1,
+      createdMs: runtime.clock.wallMs(),
+    });
+    const bytes = object.reduce((sum, part) => sum + part.length, 0);
+    const key = segmentKey(log.prefix, first.baseOffset);
+    const created = await persist(
+      log,
+      () => log.context.store.putIfAbsent(key, object, { signal }),
+    );
+    if (created === "exists") return await takeOver(log, first.baseOffset, lastOffset);
+    let position = SEGMENT_HEADER_BYTES;
+    const index: SegmentIndexEntry[] = [];
+    let maxTimestampMs = -1;
+    for (const { row } of entries) {
+      index.push({ baseOffset: row.baseOffset, position });
+      position += row.length;
+      maxTimestampMs = Math.max(maxTimestampMs, row.maxTimestampMs);
+    }
+    await writeIndex(log, first.baseOffset, index);
+    return { baseOffset: first.baseOffset, lastOffset, bytes, maxTimestampMs };
+  } finally {
+    leases.release();
+  }
+}
+
+/**
+ * An earlier attempt (ours before a crash, or a predecessor's that was still at it) wrote this
+ * segment. It holds committed data only, so it serves as it is, however far it goes.
+ */
+async function takeOver(
+  log: PartitionLogState,
+  baseOffset: number,
+  ourLastOffset: number,
+): Promise<SegmentInfo> {
+  const key = segmentKey(log.prefix, baseOffset);
+  const bytes = await persist(
+    log,
+    () => log.context.store.get(key, undefined, { signal: log.context.signal }),
+  );
+  invariant(bytes !== undefined, "a segment that exists is gone");
+  const segment = decodeSegment(bytes);
+  invariant(
+    segment.baseOffset === baseOffset && segment.lastOffset < log.highWatermark,
+    "a segment holds what was never committed",
+  );
+  if (segment.lastOffset !== ourLastOffset) {
+    log.context.runtime.log.info("taking over a segment of an earlier attempt", {
+      key,
+      lastOffset: segment.lastOffset,
+    });
+  }
+  const gather = new Gather([bytes]);
+  const batch = emptyScan();
+  const index: SegmentIndexEntry[] = [];
+  let maxTimestampMs = -1;
+  const end = bytes.length - SEGMENT_FOOTER_BYTES;
+  for (let at = SEGMENT_HEADER_BYTES; at < end && scanBatch(gather, at, batch); at = batch.end) {
+    index.push({ baseOffset: batch.baseOffset, position: at });
+    maxTimestampMs = Math.max(maxTimestampMs, batch.maxTimestampMs);
+  }
+  await writeIndex(log, baseOffset, index);
+  return { baseOffset, lastOffset: segment.lastOffset, bytes: bytes.length, maxTimestampMs };
+}
+
+/** Writes the index of a segment, thinned to one entry per `index.interval.bytes`. */
+async function writeIndex(
+  log: PartitionLogState,
+  baseOffset: number,
+  entries: readonly SegmentIndexEntry[],
+): Promise<void> {
+  const interval = log.context.settings(log.info).indexIntervalBytes;
+  const kept: SegmentIndexEntry[] = [];
+  for (const entry of entries) {
+    const last = kept.at(-1);
+    if (last === undefined || entry.position - last.position >= interval) kept.push(entry);
+  }
+  const bytes = concat([encodeIndex(kept, interval)]);
+  // A function of the segment's bytes alone, so replacing it is harmless.
+  await persist(
+    log,
+    () => log.context.store.put(indexKey(log.prefix, baseOffset), [bytes], log.context),
+  );
+}
+
+/** Repeats an idempotent store call over passing faults until the broker stops. */
+async function persist<T>(log: PartitionLogState, call: () => Promise<T>): Promise<T> {
+  const { runtime, signal } = log.context;
+  for (let attempt = 0;; attempt++) {
+    signal.throwIfAborted();
+    try {
+      return await call();
+    } catch (error) {
+      if (!(error instanceof StoreError) || error.outcome === "fatal") throw error;
+      await sleep(runtime.timers, backoffMs(runtime, attempt), signal);
+    }
+  }
+}

@@ -1,0 +1,158 @@
+/**
+ * Reads record batches out of `.kfs` segments: the index tells where to start, batch headers tell
+ * where batches end; blocks come from the shared cache.
+ */
+import { Gather, MalformedError } from "../bytes/mod.ts";
+import type { BlockCache } from "../storage/block_cache.ts";
+import { indexKey, segmentKey } from "../storage/keys.ts";
+import type { SegmentInfo } from "../storage/manifest.ts";
+import type { ObjectStore } from "../storage/object_store.ts";
+import {
+  decodeIndex,
+  positionFor,
+  SEGMENT_FOOTER_BYTES,
+  SEGMENT_HEADER_BYTES,
+  type SegmentIndex,
+} from "../storage/segment/mod.ts";
+import { BATCH_HEADER_BYTES, emptyScan, scanBatch } from "./batch_scan.ts";
+import type { Lease } from "./lease.ts";
+
+/** An object that the manifest names is gone: the manifest at hand is no longer the newest. */
+export class SegmentGoneError extends Error {
+  override name = "SegmentGoneError";
+}
+
+/** Whole batches of one segment. */
+export interface SegmentRead extends Lease {
+  readonly bytes: number;
+}
+
+const NOTHING: SegmentRead = { parts: [], bytes: 0, release: () => {} };
+
+export class SegmentReader {
+  /** Parsed indexes by key, least recently used first; bounded by count. */
+  readonly #indexes = new Map<string, SegmentIndex | Promise<SegmentIndex>>();
+
+  constructor(
+    readonly store: ObjectStore,
+    readonly cache: BlockCache,
+    readonly indexesMax: number,
+  ) {}
+
+  /**
+   * Whole batches from the one that holds `offset` on, at most `maxBytes`, but at least one batch
+   * where `atLeastOne`; nothing where every batch of the segment ends below `offset`.
+   */
+  async read(
+    prefix: string,
+    segment: SegmentInfo,
+    offset: number,
+    maxBytes: number,
+    atLeastOne: boolean,
+    signal: AbortSignal,
+  ): Promise<SegmentRead> {
+    const index = await this.#index(prefix, segment);
+    const bodyEnd = segment.bytes - SEGMENT_FOOTER_BYTES;
+    let from = positionFor(index, offset);
+    const key = segmentKey(prefix, segment.baseOffset);
+    let want = Math.max(maxBytes, BATCH_HEADER_BYTES);
+    const batch = emptyScan();
+    for (;;) {
+      const lease = await this.#lease(key, segment, from, Math.min(bodyEnd, from + want), signal);
+      const bytes = new Gather(lease.parts, from);
+      let at = from;
+      while (scanBatch(bytes, at, batch) && batch.lastOffset < offset) at = batch.end;
+      if (at >= bodyEnd) return lease.release(), NOTHING;
+      const start = at;
+      while (
+        scanBatch(bytes, at, batch) && batch.end <= bytes.end && batch.end - start <= maxBytes
+      ) {
+        at = batch.end;
+      }
+      if (at > start) {
+        return { parts: bytes.slice(start, at), bytes: at - start, release: lease.release };
+      }
+      lease.release();
+      const known = start + BATCH_HEADER_BYTES <= bytes.end;
+      if (start === from) {
+        // The window ended inside of the first wanted batch: widen it and look again.
+        const broken = !known || batch.end > bodyEnd || batch.end <= start;
+        if (broken) throw new MalformedError("segment holds a broken batch");
+        if (!atLeastOne && batch.end - start > maxBytes) return NOTHING;
+        want = batch.end - start;
+        maxBytes = Math.max(maxBytes, want);
+      }
+      from = start;
+    }
+  }
+
+  /** All batch headers of the segment, in order, until `visit` returns false. */
+  async scan(
+    prefix: string,
+    segment: SegmentInfo,
+    visit: (batch: Readonly<ReturnType<typeof emptyScan>>) => boolean,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const key = segmentKey(prefix, segment.baseOffset);
+    const end = segment.bytes - SEGMENT_FOOTER_BYTES;
+    const lease = await this.#lease(key, segment, SEGMENT_HEADER_BYTES, end, signal);
+    try {
+      const bytes = new Gather(lease.parts, SEGMENT_HEADER_BYTES);
+      const batch = emptyScan();
+      let at = SEGMENT_HEADER_BYTES;
+      while (at < end && scanBatch(bytes, at, batch) && visit(batch)) at = batch.end;
+    } finally {
+      lease.release();
+    }
+  }
+
+  forget(prefix: string, baseOffset: number): void {
+    this.#indexes.delete(indexKey(prefix, baseOffset));
+    this.cache.invalidate(segmentKey(prefix, baseOffset));
+  }
+
+  async #lease(
+    key: string,
+    segment: SegmentInfo,
+    start: number,
+    end: number,
+    signal: AbortSignal,
+  ): Promise<Lease> {
+    const lease = await this.cache.read(key, segment.bytes, start, end, signal);
+    if (lease === undefined) throw new SegmentGoneError("segment object is gone");
+    return lease;
+  }
+
+  #index(prefix: string, segment: SegmentInfo): SegmentIndex | Promise<SegmentIndex> {
+    const key = indexKey(prefix, segment.baseOffset);
+    const known = this.#indexes.get(key);
+    if (known !== undefined) {
+      this.#indexes.delete(key);
+      this.#indexes.set(key, known);
+      return known;
+    }
+    const loading = this.#loadIndex(key).then(
+      (index) => {
+        if (this.#indexes.get(key) === loading) this.#indexes.set(key, index);
+        return index;
+      },
+      (error) => {
+        if (this.#indexes.get(key) === loading) this.#indexes.delete(key);
+        throw error;
+      },
+    );
+    this.#indexes.set(key, loading);
+    for (const oldest of this.#indexes.keys()) {
+      if (this.#indexes.size <= this.indexesMax) break;
+      this.#indexes.delete(oldest);
+    }
+    return loading;
+  }
+
+  /** Shared by all who wait for it, so nobody's signal aborts it. */
+  async #loadIndex(key: string): Promise<SegmentIndex> {
+    const bytes = await this.store.get(key, undefined);
+    if (bytes === undefined) throw new SegmentGoneError("segment index is gone");
+    return decodeIndex(bytes);
+  }
+}

@@ -1,0 +1,116 @@
+/**
+ * Which WAL objects are still needed, and the deletion of the others: own slots only as a prefix of
+ * the chain, after its low-water mark was raised (recovery never looks below it, where a late retry
+ * could put a slot back); slots of sealed chains one by one. Seals are never deleted (DESIGN 1).
+ */
+import { MetadataError } from "../metadata/metadata_store.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import { decodeSlotHeader, WAL_HEADER_BYTES } from "../storage/wal/format.ts";
+import { type ObjectStore, StoreError } from "../storage/object_store.ts";
+import type { WalObject } from "../storage/wal/commit.ts";
+
+/** Keys deleted with one call. */
+const DELETE_BATCH = 500;
+/** A seal is smaller than this; larger leftovers need not be looked into. */
+const SEAL_BYTES_MAX = 256;
+
+export interface WalLedgerOptions {
+  readonly runtime: Runtime;
+  readonly store: ObjectStore;
+  /** Records in metadata that own slots below `slot` are gone; resolves when that is durable. */
+  readonly raiseLowWater: (slot: number) => Promise<void>;
+  readonly forget: (key: string) => void;
+  readonly signal: AbortSignal;
+}
+
+export class WalLedger {
+  /** Own slots in slot order; the adoption record, if any, is the first. */
+  readonly #own: WalObject[] = [];
+  /** Slots of earlier chains that still held entries at take-over. */
+  #adopted: WalObject[] = [];
+  #bytes = 0;
+
+  constructor(readonly options: WalLedgerOptions) {}
+
+  /** WAL objects that exist as far as this broker knows. */
+  get objects(): number {
+    return this.#own.length + this.#adopted.length;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  addOwn(object: WalObject): void {
+    this.#own.push(object);
+    this.#bytes += object.size;
+  }
+
+  addAdopted(object: WalObject): void {
+    this.#adopted.push(object);
+    this.#bytes += object.size;
+  }
+
+  /** Deletes what no partition needs any more. A fault leaves it for the next call. */
+  async sweep(): Promise<void> {
+    try {
+      await this.#sweepAdopted();
+      await this.#sweepOwn();
+    } catch (error) {
+      if (!(error instanceof StoreError) && !(error instanceof MetadataError)) throw error;
+      this.options.runtime.log.debug("WAL clean-up goes on later", { error: error.message });
+    }
+  }
+
+  async #sweepOwn(): Promise<void> {
+    let dead = 0;
+    while (dead < this.#own.length && this.#own[dead]!.live === 0) dead++;
+    if (dead === 0) return;
+    const gone = this.#own.slice(0, dead);
+    await this.options.raiseLowWater(gone.at(-1)!.slot + 1);
+    await this.#delete(gone);
+    this.#own.splice(0, dead);
+  }
+
+  async #sweepAdopted(): Promise<void> {
+    const gone = this.#adopted.filter((object) => object.live === 0);
+    if (gone.length === 0) return;
+    await this.#delete(gone);
+    this.#adopted = this.#adopted.filter((object) => !gone.includes(object));
+  }
+
+  async #delete(objects: readonly WalObject[]): Promise<void> {
+    const { store, forget, signal } = this.options;
+    for (let at = 0; at < objects.length; at += DELETE_BATCH) {
+      const batch = objects.slice(at, at + DELETE_BATCH);
+      for (const { key } of batch) forget(key);
+      await store.delete(batch.map(({ key }) => key), { signal });
+    }
+    for (const { size } of objects) this.#bytes -= size;
+  }
+
+  /**
+   * Deletes what earlier incarnations left below `prefix` (the broker's chains) in chains before
+   * `ownPrefix`: slots that no adoption names, and void ones behind a seal. Seals stay.
+   */
+  async sweepLeftovers(prefix: string, ownPrefix: string): Promise<number> {
+    const { store, signal } = this.options;
+    const needed = new Set(this.#adopted.map(({ key }) => key));
+    const leftovers: string[] = [];
+    for await (const { key, size } of store.list(prefix, undefined, { signal })) {
+      if (key >= ownPrefix || needed.has(key)) continue;
+      if (size > SEAL_BYTES_MAX || !await this.#isSeal(key)) leftovers.push(key);
+    }
+    for (let at = 0; at < leftovers.length; at += DELETE_BATCH) {
+      await store.delete(leftovers.slice(at, at + DELETE_BATCH), { signal });
+    }
+    return leftovers.length;
+  }
+
+  async #isSeal(key: string): Promise<boolean> {
+    const { store, signal } = this.options;
+    const header = await store.get(key, { start: 0, end: WAL_HEADER_BYTES }, { signal });
+    return header !== undefined && header.length === WAL_HEADER_BYTES &&
+      decodeSlotHeader(header).kind === "seal";
+  }
+}

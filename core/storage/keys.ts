@@ -1,0 +1,67 @@
+/**
+ * Every key layout of the bucket, in one place (DESIGN 1).
+ *
+ * ```
+ * <namespace>/.wal/<brokerId>/<brokerEpoch %010d>/<slot %020d>.wal   commit log chain
+ * <namespace>/<topic>/<partition>/segment-<baseOffset %020d>.kfs     segment, and its .index
+ * <namespace>/<topic>/<partition>/manifest-<sequence %020d>          checkpoint
+ * <namespace>/.probe/<brokerId>                                      start-up write check
+ * ```
+ * `<topic>` is the topic's directory: its name, or `<name>~<short topic id>` where the name was
+ * used before (I8). Topic names cannot hold `/` or `~`, so directories never meet.
+ */
+
+const pad = (value: number, width: number): string => String(value).padStart(width, "0");
+
+export function chainPrefix(namespace: string, brokerId: number, brokerEpoch: number): string {
+  return `${namespace}/.wal/${brokerId}/${pad(brokerEpoch, 10)}/`;
+}
+
+export function slotKey(
+  namespace: string,
+  brokerId: number,
+  brokerEpoch: number,
+  slot: number,
+): string {
+  return `${chainPrefix(namespace, brokerId, brokerEpoch)}${pad(slot, 20)}.wal`;
+}
+
+/** The slot of a chain's object; undefined for a key of another shape. */
+export function slotOfKey(key: string): number | undefined {
+  const match = /\/(\d{20})\.wal$/.exec(key);
+  return match === null ? undefined : Number(match[1]);
+}
+
+export function topicPrefix(namespace: string, directory: string): string {
+  return `${namespace}/${directory}/`;
+}
+
+export function partitionPrefix(namespace: string, directory: string, partition: number): string {
+  return `${namespace}/${directory}/${partition}/`;
+}
+
+export function segmentKey(partitionPrefix: string, baseOffset: number): string {
+  return `${partitionPrefix}segment-${pad(baseOffset, 20)}.kfs`;
+}
+
+export function indexKey(partitionPrefix: string, baseOffset: number): string {
+  return `${partitionPrefix}segment-${pad(baseOffset, 20)}.index`;
+}
+
+export function manifestPrefix(partitionPrefix: string): string {
+  return `${partitionPrefix}manifest-`;
+}
+
+export function manifestKey(partitionPrefix: string, sequence: number): string {
+  return `${partitionPrefix}manifest-${pad(sequence, 20)}`;
+}
+
+/** The sequence of a manifest's key; undefined for a key of another shape. */
+export function sequenceOfKey(key: string): number | undefined {
+  const match = /\/manifest-(\d{20})$/.exec(key);
+  return match === null ? undefined : Number(match[1]);
+}
+
+export function probeKey(namespace: string, brokerId: number): string {
+  return `${namespace}/.probe/${brokerId}`;
+}

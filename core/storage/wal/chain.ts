@@ -1,0 +1,383 @@
+/**
+ * The commit log chain of one broker incarnation (DESIGN 1, 5): group commit, at most K uploads in
+ * flight, committed strictly in slot order, fenced by whoever writes one of its slots first.
+ *
+ * Keeps I1 (nobody is told before the slot is committed), I3 (a foreign object in a slot fences) and
+ * I5 (one result for all waiters of a slot). A slot is never given up: uploads are retried until the
+ * store answers "created", "exists and ours", or "exists and not ours".
+ *
+ * | a commit's state | event | next |
+ * |---|---|---|
+ * | open | full, or due by the policy in `#due` | queued, or uploading if fewer than K are |
+ * | uploading | created, or exists with our nonce | stored; committed once all before it are |
+ * | uploading | exists with another nonce | fenced: it and all behind it fail |
+ * | uploading | error | uploading again after a jittered back-off |
+ */
+import { ErrorCode, type ErrorCodeValue } from "../../protocol/errors.ts";
+import { invariant } from "../../runtime/assert.ts";
+import type { Runtime, Timer } from "../../runtime/runtime.ts";
+import { sleep } from "../../runtime/sleep.ts";
+import { slotKey } from "../keys.ts";
+import { type ObjectStore, StoreError } from "../object_store.ts";
+import { Commit, type RowSink, type WalObject } from "./commit.ts";
+import {
+  type BatchRow,
+  decodeSlotHeader,
+  encodeSlotFooter,
+  type PartitionRows,
+  WAL_HEADER_BYTES,
+} from "./format.ts";
+import type { SlabPool } from "./slab_pool.ts";
+
+/** While uploads are in flight, a smaller commit waits for company (DESIGN 9). */
+const COMPANY_BYTES = 512 << 10;
+const BACKOFF_FIRST_MS = 20;
+const BACKOFF_MAX_MS = 5_000;
+const COMPLAIN_EVERY_MS = 10_000;
+
+export interface ChainOptions {
+  readonly runtime: Runtime;
+  readonly store: ObjectStore;
+  readonly namespace: string;
+  readonly brokerId: number;
+  readonly brokerEpoch: number;
+  readonly pool: SlabPool;
+  /** Bytes of one slot's body at which it is sent at once. */
+  readonly commitBytes: number;
+  /** Uploads in flight at most (K). */
+  readonly parallel: number;
+  /** Least time between two sends while commits are not full. */
+  readonly spacingMs: number;
+  /** Uncommitted bytes at which `room` makes producers wait. */
+  readonly uncommittedBytesMax: number;
+  /** A data slot is committed; before its rows reach their sinks. Takes over the commit's slabs. */
+  readonly onCommitted: (object: WalObject, commit: Commit) => void;
+  /** The chain belongs to somebody else now; called once. */
+  readonly onFenced: () => void;
+}
+
+interface Upload {
+  readonly commit: Commit;
+  state: "uploading" | "stored" | "fenced";
+  size: number;
+  createdMs: number;
+}
+
+/** Figures for metrics; counters only grow. */
+export interface ChainStats {
+  commits: number;
+  committedBytes: number;
+  committedRows: number;
+  retries: number;
+  lastUploadMs: number;
+}
+
+export class WalChain {
+  readonly stats: ChainStats = {
+    commits: 0,
+    committedBytes: 0,
+    committedRows: 0,
+    retries: 0,
+    lastUploadMs: 0,
+  };
+  #open: Commit | undefined;
+  readonly #queued: Commit[] = [];
+  /** In slot order; the head commits first. */
+  readonly #uploads: Upload[] = [];
+  #uploading = 0;
+  #nextSlot = 0;
+  #lastSendMs = -Infinity;
+  #uncommittedBytes = 0;
+  #pumpScheduled = false;
+  #spacingTimer: Timer | undefined;
+  #roomWaiters: (() => void)[] = [];
+  #idleWaiters: (() => void)[] = [];
+  #ended: ErrorCodeValue = 0;
+  readonly #stop = new AbortController();
+
+  constructor(readonly options: ChainOptions) {}
+
+  get uncommittedBytes(): number {
+    return this.#uncommittedBytes;
+  }
+
+  /** The slot that the next commit will take. */
+  get nextSlot(): number {
+    return this.#nextSlot;
+  }
+
+  /** Not 0 once the chain is fenced or closed: the code that appends are refused with. */
+  get ended(): ErrorCodeValue {
+    return this.#ended;
+  }
+
+  /** Whether an append may go ahead now, as far as memory goes (I9). */
+  get hasRoom(): boolean {
+    return this.#uncommittedBytes < this.options.uncommittedBytesMax;
+  }
+
+  /** Resolves when there may be room again, or the chain has ended: look again. */
+  room(): Promise<void> {
+    if (this.hasRoom || this.#ended !== 0) return Promise.resolve();
+    return new Promise((resolve) => this.#roomWaiters.push(resolve));
+  }
+
+  /**
+   * Copies a batch into the open commit and books `row` for `sink`, whose `position` and `length` it
+   * fills in. Returns the commit whose `done` the answer depends on.
+   */
+  append(sink: RowSink, row: BatchRow, bytes: Uint8Array, start: number, end: number): Commit {
+    invariant(this.#ended === 0, "append to a chain that has ended");
+    const length = end - start;
+    let commit = this.#open;
+    if (commit !== undefined && commit.bytes + length > this.options.commitBytes) {
+      this.#queueOpen();
+      commit = undefined;
+    }
+    commit ??= this.#openCommit();
+    row.position = commit.copyIn(bytes, start, end);
+    row.length = length;
+    commit.book(sink, row);
+    this.#uncommittedBytes += length;
+    this.#schedulePump();
+    return commit;
+  }
+
+  /**
+   * Writes the adoption record, which must be this chain's first slot; resolves when it is committed.
+   */
+  async adopt(objects: readonly string[], partitions: readonly PartitionRows[]): Promise<void> {
+    invariant(this.#nextSlot === 0, "an adoption record is the first slot of its chain");
+    const { runtime, pool } = this.options;
+    const nonce = new Uint8Array(8);
+    runtime.random.fill(nonce);
+    const commit = new Commit(this.#nextSlot++, "adoption", nonce, pool);
+    this.#send(commit, objects, partitions);
+    const code = await commit.done.promise;
+    if (code !== 0) throw new StoreError("fatal", "another broker has sealed this broker's chain");
+  }
+
+  /** Sends what is open and resolves when nothing is uncommitted, or the chain has ended. */
+  flush(): Promise<void> {
+    this.#queueOpen();
+    this.#pump();
+    if (this.#isIdle() || this.#ended !== 0) return Promise.resolve();
+    return new Promise((resolve) => this.#idleWaiters.push(resolve));
+  }
+
+  /** Refuses appends and fails every waiter with `code`; what was sent may still be committed. */
+  close(code: ErrorCodeValue = ErrorCode.NOT_LEADER_OR_FOLLOWER): void {
+    if (this.#ended !== 0) return;
+    this.#end(code);
+    this.#stop.abort();
+  }
+
+  #isIdle(): boolean {
+    return this.#open === undefined && this.#queued.length === 0 && this.#uploads.length === 0;
+  }
+
+  #openCommit(): Commit {
+    const nonce = new Uint8Array(8);
+    this.options.runtime.random.fill(nonce);
+    const commit = new Commit(this.#nextSlot++, "data", nonce, this.options.pool);
+    commit.openedMs = this.options.runtime.clock.monotonicMs();
+    this.#open = commit;
+    return commit;
+  }
+
+  #queueOpen(): void {
+    if (this.#open === undefined) return;
+    this.#queued.push(this.#open);
+    this.#open = undefined;
+  }
+
+  /** Once per turn of the event loop, so that all that arrived in it shares a commit. */
+  #schedulePump(): void {
+    if (this.#pumpScheduled) return;
+    this.#pumpScheduled = true;
+    this.options.runtime.timers.soon(() => {
+      this.#pumpScheduled = false;
+      this.#pump();
+    });
+  }
+
+  #pump(): void {
+    while (this.#ended === 0 && this.#uploading < this.options.parallel) {
+      if (this.#queued.length === 0 && this.#due()) this.#queueOpen();
+      const commit = this.#queued.shift();
+      if (commit === undefined) return;
+      this.#send(commit, [], rowsOf(commit));
+    }
+  }
+
+  /** The commit policy of DESIGN 5 and 9: whether the open commit goes now. */
+  #due(): boolean {
+    const commit = this.#open;
+    if (commit === undefined) return false;
+    const { commitBytes, spacingMs, runtime } = this.options;
+    if (commit.bytes >= commitBytes) return true;
+    const waitMs = this.#lastSendMs + spacingMs - runtime.clock.monotonicMs();
+    if (waitMs > 0) {
+      this.#spacingTimer ??= runtime.timers.after(waitMs, () => {
+        this.#spacingTimer = undefined;
+        this.#pump();
+      });
+      return false;
+    }
+    return this.#uploading === 0 || commit.bytes >= COMPANY_BYTES;
+  }
+
+  #send(commit: Commit, objects: readonly string[], partitions: readonly PartitionRows[]): void {
+    const { runtime, brokerId, brokerEpoch } = this.options;
+    const header = commit.sealHeader();
+    const createdMs = runtime.clock.wallMs();
+    const footer = encodeSlotFooter(header, {
+      kind: commit.kind,
+      brokerId,
+      brokerEpoch,
+      slot: commit.slot,
+      createdMs,
+      objects,
+      partitions,
+    });
+    const size = commit.bytes + footer.length;
+    const upload: Upload = { commit, state: "uploading", size, createdMs };
+    this.#uploads.push(upload);
+    this.#uploading++;
+    this.#lastSendMs = runtime.clock.monotonicMs();
+    void this.#upload(upload, [...commit.parts(), footer]);
+  }
+
+  async #upload(upload: Upload, body: Uint8Array[]): Promise<void> {
+    const { runtime, store } = this.options;
+    const key = this.#key(upload.commit.slot);
+    const started = runtime.clock.monotonicMs();
+    let complainedMs = started;
+    for (let attempt = 0; !this.#stop.signal.aborted; attempt++) {
+      try {
+        const outcome = await store.putIfAbsent(key, body, { signal: this.#stop.signal });
+        const ours = outcome === "created" || await this.#isOurs(key, upload.commit.nonce);
+        upload.state = ours ? "stored" : "fenced";
+        this.stats.lastUploadMs = runtime.clock.monotonicMs() - started;
+        break;
+      } catch (error) {
+        if (!(error instanceof StoreError)) throw error;
+        this.stats.retries++;
+        const now = runtime.clock.monotonicMs();
+        if (attempt === 0 || now - complainedMs >= COMPLAIN_EVERY_MS) {
+          complainedMs = now;
+          runtime.log.warn("commit waits for the store; producers are held back until it answers", {
+            key,
+            attempt,
+            error: error.message,
+          });
+        }
+        await sleep(runtime.timers, backoffMs(runtime, attempt), this.#stop.signal);
+      }
+    }
+    this.#uploading--;
+    if (upload.state !== "uploading") this.#settle();
+    this.#pump();
+  }
+
+  /** Whether the object in our slot carries our nonce: an earlier attempt of ours took effect. */
+  async #isOurs(key: string, nonce: Uint8Array): Promise<boolean> {
+    const header = await this.options.store.get(
+      key,
+      { start: 0, end: WAL_HEADER_BYTES },
+      { signal: this.#stop.signal },
+    );
+    if (header === undefined || header.length < WAL_HEADER_BYTES) return false;
+    const found = decodeSlotHeader(header).nonce;
+    return found.every((byte, index) => byte === nonce[index]);
+  }
+
+  /** Commits what is stored, in slot order; a fenced slot ends the chain. */
+  #settle(): void {
+    while (this.#uploads.length > 0 && this.#ended === 0) {
+      const head = this.#uploads[0]!;
+      if (head.state === "uploading") return;
+      if (head.state === "fenced") {
+        this.options.runtime.log.error(
+          "another broker has sealed this broker's chain; stepping down",
+          {
+            brokerId: this.options.brokerId,
+            brokerEpoch: this.options.brokerEpoch,
+            slot: head.commit.slot,
+          },
+        );
+        this.#end(ErrorCode.NOT_LEADER_OR_FOLLOWER);
+        this.options.onFenced();
+        return;
+      }
+      this.#uploads.shift();
+      this.#committed(head);
+    }
+  }
+
+  #committed({ commit, size, createdMs }: Upload): void {
+    const object: WalObject = {
+      key: this.#key(commit.slot),
+      size,
+      chainEpoch: this.options.brokerEpoch,
+      slot: commit.slot,
+      createdMs,
+      live: commit.rowCount,
+    };
+    this.stats.commits++;
+    this.stats.committedBytes += size;
+    this.stats.committedRows += commit.rowCount;
+    this.options.onCommitted(object, commit);
+    for (const [sink, rows] of commit.rows) {
+      sink.committed(rows, object);
+      for (const row of rows) this.#uncommittedBytes -= row.length;
+    }
+    commit.done.resolve(0);
+    this.#wakeRoom();
+    if (this.#isIdle()) this.#wakeIdle();
+  }
+
+  #end(code: ErrorCodeValue): void {
+    this.#ended = code;
+    this.#spacingTimer?.cancel();
+    const rest = [...this.#uploads.map((upload) => upload.commit), ...this.#queued];
+    if (this.#open !== undefined) rest.push(this.#open);
+    this.#uploads.length = 0;
+    this.#queued.length = 0;
+    this.#open = undefined;
+    for (const commit of rest) commit.fail(code);
+    this.#wakeRoom();
+    this.#wakeIdle();
+  }
+
+  #wakeRoom(): void {
+    if (this.#roomWaiters.length === 0 || (!this.hasRoom && this.#ended === 0)) return;
+    const waiters = this.#roomWaiters;
+    this.#roomWaiters = [];
+    for (const resume of waiters) resume();
+  }
+
+  #wakeIdle(): void {
+    const waiters = this.#idleWaiters;
+    this.#idleWaiters = [];
+    for (const resume of waiters) resume();
+  }
+
+  #key(slot: number): string {
+    const { namespace, brokerId, brokerEpoch } = this.options;
+    return slotKey(namespace, brokerId, brokerEpoch, slot);
+  }
+}
+
+function rowsOf(commit: Commit): PartitionRows[] {
+  return Array.from(
+    commit.rows,
+    ([{ topicId, partition }, rows]) => ({ topicId, partition, rows }),
+  );
+}
+
+/** Full jitter: uniform between half and the whole of the doubled delay. */
+export function backoffMs(runtime: Runtime, attempt: number): number {
+  const whole = Math.min(BACKOFF_MAX_MS, BACKOFF_FIRST_MS * 2 ** Math.min(attempt, 20));
+  return whole / 2 + (runtime.random.uint32() / 2 ** 32) * whole / 2;
+}

@@ -1,0 +1,94 @@
+import { ErrorCode, type ErrorCodeValue } from "../../protocol/errors.ts";
+import { type Deferred, deferred } from "../../runtime/deferred.ts";
+import { type BatchRow, encodeSlotHeader, type SlotKind, WAL_HEADER_BYTES } from "./format.ts";
+import { SLAB_BYTES, type SlabPool } from "./slab_pool.ts";
+
+/** A WAL object that holds committed batches; deletable once no row of it is needed any more. */
+export interface WalObject {
+  readonly key: string;
+  /** Bytes of the whole object. */
+  size: number;
+  /** Broker epoch of the chain that it belongs to, and its place there. */
+  readonly chainEpoch: number;
+  readonly slot: number;
+  readonly createdMs: number;
+  /** Rows that no manifest covers yet. */
+  live: number;
+}
+
+/** Where the rows of one partition go when their slot is committed. */
+export interface RowSink {
+  readonly topicId: string;
+  readonly partition: number;
+  /** The rows are durable, in order; called once per slot, before any waiter is answered. */
+  committed(rows: readonly BatchRow[], object: WalObject): void;
+}
+
+/**
+ * The open commit: batches of all partitions, copied once into slabs, until the chain sends it. The
+ * same slabs then serve fetches.
+ */
+export class Commit {
+  readonly slabs: Uint8Array[] = [];
+  readonly rows = new Map<RowSink, BatchRow[]>();
+  /** Resolves to 0 when the slot is committed, else to the code that every waiter gets (I5). */
+  readonly done: Deferred<ErrorCodeValue> = deferred();
+  bytes = WAL_HEADER_BYTES;
+  rowCount = 0;
+  /** Monotonic time of the first append, for the age of the oldest waiter. */
+  openedMs = 0;
+
+  constructor(
+    readonly slot: number,
+    readonly kind: SlotKind,
+    readonly nonce: Uint8Array,
+    readonly pool: SlabPool,
+  ) {}
+
+  get empty(): boolean {
+    return this.rowCount === 0;
+  }
+
+  /** Copies `bytes[start, end)` behind what is there; returns its position in the object. */
+  copyIn(bytes: Uint8Array, start: number, end: number): number {
+    const position = this.bytes;
+    let from = start;
+    while (from < end) {
+      const at = this.bytes & (SLAB_BYTES - 1);
+      if (this.slabs.length * SLAB_BYTES <= this.bytes) this.slabs.push(this.pool.acquire());
+      const slab = this.slabs[this.slabs.length - 1]!;
+      const take = Math.min(end - from, SLAB_BYTES - at);
+      slab.set(from === 0 && take === bytes.length ? bytes : bytes.subarray(from, from + take), at);
+      this.bytes += take;
+      from += take;
+    }
+    return position;
+  }
+
+  /** Books a batch of `sink`; its position comes from `copyIn`. */
+  book(sink: RowSink, row: BatchRow): void {
+    const rows = this.rows.get(sink);
+    if (rows === undefined) this.rows.set(sink, [row]);
+    else rows.push(row);
+    this.rowCount++;
+  }
+
+  /** The header, written into its room in the first slab. */
+  sealHeader(): Uint8Array {
+    const header = encodeSlotHeader(this.kind, this.nonce);
+    if (this.slabs.length === 0) this.slabs.push(this.pool.acquire());
+    this.slabs[0]!.set(header, 0);
+    return header;
+  }
+
+  /** The object's bytes up to the footer, as views of the slabs. */
+  parts(): Uint8Array[] {
+    return this.slabs.map((slab, index) =>
+      slab.subarray(0, Math.min(SLAB_BYTES, this.bytes - index * SLAB_BYTES))
+    );
+  }
+
+  fail(code: ErrorCodeValue): void {
+    this.done.resolve(code === 0 ? ErrorCode.UNKNOWN_SERVER_ERROR : code);
+  }
+}

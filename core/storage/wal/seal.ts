@@ -1,0 +1,118 @@
+/**
+ * Taking a chain over (DESIGN 1): seal its first free slot, then read the footers in front of it.
+ * From the moment the seal exists its owner can commit nothing more (I3); no clock is involved (I11).
+ */
+import { invariant } from "../../runtime/assert.ts";
+import type { Runtime } from "../../runtime/runtime.ts";
+import { sleep } from "../../runtime/sleep.ts";
+import { chainPrefix, slotKey, slotOfKey } from "../keys.ts";
+import { type ObjectStore, StoreError } from "../object_store.ts";
+import { backoffMs } from "./chain.ts";
+import { encodeSlotFooter, encodeSlotHeader, type SlotFooter } from "./format.ts";
+import { readSlotFooter } from "./slot_reader.ts";
+
+/** Footers read at once while recovering. */
+const READ_PARALLEL = 16;
+
+export interface ChainId {
+  readonly brokerId: number;
+  readonly brokerEpoch: number;
+  /** Slots below it are covered by manifests and never looked at: a late retry could put one back. */
+  readonly lowWaterSlot: number;
+}
+
+export interface SealedSlot {
+  readonly key: string;
+  readonly size: number;
+  readonly footer: SlotFooter;
+}
+
+export interface SealerOptions {
+  readonly runtime: Runtime;
+  readonly store: ObjectStore;
+  readonly namespace: string;
+  /** Who seals, for people who look at the bucket. */
+  readonly brokerId: number;
+  readonly brokerEpoch: number;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Seals the chain, if it isn't sealed, and returns its committed slots in order. Retries passing
+ * faults until the signal aborts; a fatal StoreError or a slot that cannot be read is thrown.
+ */
+export async function sealChain(o: SealerOptions, chain: ChainId): Promise<SealedSlot[]> {
+  for (;;) {
+    const sizes = await retried(o, () => listSlots(o, chain));
+    const slots: SealedSlot[] = [];
+    let end = chain.lowWaterSlot;
+    while (sizes.has(end)) end++;
+    let sealed = false;
+    for (let from = chain.lowWaterSlot; from < end && !sealed; from += READ_PARALLEL) {
+      const upTo = Math.min(end, from + READ_PARALLEL);
+      const batch = await Promise.all(Array.from({ length: upTo - from }, (_, index) => {
+        const key = slotKey(o.namespace, chain.brokerId, chain.brokerEpoch, from + index);
+        const size = sizes.get(from + index)!;
+        return retried(o, async () => {
+          const footer = await readSlotFooter(o.store, key, size, { signal: o.signal });
+          invariant(footer !== undefined, "a slot vanished from a chain that is being sealed");
+          return { key, size, footer };
+        });
+      }));
+      for (const slot of batch) {
+        sealed = slot.footer.kind === "seal";
+        if (sealed) break;
+        slots.push(slot);
+      }
+    }
+    if (sealed) return slots;
+    // The first free slot; if its owner fills it first, the chain is longer by one: look again.
+    if (await retried(o, () => writeSeal(o, chain, end))) return slots;
+  }
+}
+
+async function listSlots(o: SealerOptions, chain: ChainId): Promise<Map<number, number>> {
+  const prefix = chainPrefix(o.namespace, chain.brokerId, chain.brokerEpoch);
+  const after = chain.lowWaterSlot === 0
+    ? undefined
+    : slotKey(o.namespace, chain.brokerId, chain.brokerEpoch, chain.lowWaterSlot - 1);
+  const sizes = new Map<number, number>();
+  for await (const { key, size } of o.store.list(prefix, after, { signal: o.signal })) {
+    const slot = slotOfKey(key);
+    if (slot !== undefined) sizes.set(slot, size);
+  }
+  return sizes;
+}
+
+/** Whether the seal is in `slot` now, by us. */
+async function writeSeal(o: SealerOptions, chain: ChainId, slot: number): Promise<boolean> {
+  const nonce = new Uint8Array(8);
+  o.runtime.random.fill(nonce);
+  const header = encodeSlotHeader("seal", nonce);
+  const footer = encodeSlotFooter(header, {
+    kind: "seal",
+    brokerId: o.brokerId,
+    brokerEpoch: o.brokerEpoch,
+    slot,
+    createdMs: o.runtime.clock.wallMs(),
+    objects: [],
+    partitions: [],
+  });
+  const key = slotKey(o.namespace, chain.brokerId, chain.brokerEpoch, slot);
+  const outcome = await o.store.putIfAbsent(key, [header, footer], { signal: o.signal });
+  return outcome === "created";
+}
+
+/** Repeats `call` over passing faults; what it does must be safe to repeat. */
+async function retried<T>(o: SealerOptions, call: () => Promise<T>): Promise<T> {
+  for (let attempt = 0;; attempt++) {
+    try {
+      return await call();
+    } catch (error) {
+      const passing = error instanceof StoreError && error.outcome !== "fatal";
+      if (!passing || o.signal.aborted) throw error;
+      o.runtime.log.warn("recovery waits for the store", { attempt, error: error.message });
+      await sleep(o.runtime.timers, backoffMs(o.runtime, attempt), o.signal);
+    }
+  }
+}
