@@ -26,6 +26,7 @@ export class Writer {
     return this.#partBytes + this.#offset - this.#partStart;
   }
 
+  /** Room for `length` bytes; may replace the view, so call it before touching `#view`. */
   #reserve(length: number): number {
     const at = this.#offset;
     if (at + length > this.#bytes.length) this.#grow(length);
@@ -52,27 +53,33 @@ export class Writer {
   }
 
   int8(value: number): void {
-    this.#view.setInt8(this.#reserve(1), value);
+    const at = this.#reserve(1);
+    this.#view.setInt8(at, value);
   }
 
   boolean(value: boolean): void {
-    this.#view.setInt8(this.#reserve(1), value ? 1 : 0);
+    const at = this.#reserve(1);
+    this.#view.setInt8(at, value ? 1 : 0);
   }
 
   int16(value: number): void {
-    this.#view.setInt16(this.#reserve(2), value);
+    const at = this.#reserve(2);
+    this.#view.setInt16(at, value);
   }
 
   uint16(value: number): void {
-    this.#view.setUint16(this.#reserve(2), value);
+    const at = this.#reserve(2);
+    this.#view.setUint16(at, value);
   }
 
   int32(value: number): void {
-    this.#view.setInt32(this.#reserve(4), value);
+    const at = this.#reserve(4);
+    this.#view.setInt32(at, value);
   }
 
   uint32(value: number): void {
-    this.#view.setUint32(this.#reserve(4), value);
+    const at = this.#reserve(4);
+    this.#view.setUint32(at, value);
   }
 
   int64(value: number): void {
@@ -83,11 +90,13 @@ export class Writer {
   }
 
   bigint64(value: bigint): void {
-    this.#view.setBigInt64(this.#reserve(8), value);
+    const at = this.#reserve(8);
+    this.#view.setBigInt64(at, value);
   }
 
   float64(value: number): void {
-    this.#view.setFloat64(this.#reserve(8), value);
+    const at = this.#reserve(8);
+    this.#view.setFloat64(at, value);
   }
 
   uvarint(value: number): void {

@@ -1,5 +1,5 @@
 /** What a handler is, and what the server gives it. */
-import type { Api } from "../protocol/api.ts";
+import type { Api, Loose } from "../protocol/api.ts";
 import type { Rooms } from "./rooms.ts";
 
 export interface RequestContext {
@@ -22,24 +22,33 @@ export interface RequestContext {
    * appended, so that requests pipeline; every other request holds the line, as in Kafka.
    */
   release(): void;
-  /** Runs `done` once, after the response was written out or can never be (buffers go back then). */
+  /** Runs `done` once, when the response was written or never can be (buffers go back then). */
   onSent(done: () => void): void;
 }
 
 /** One API, all versions. `undefined` means: send no response (Produce with acks=0). */
 export interface Handler<Request = unknown, Response = unknown> {
   readonly api: Api<Request, Response>;
+  /**
+   * The decoded request holds views of the frame, as Produce's record batches are (key 0 always
+   * counts so): the frame is kept until `release`. Others are copies, and need no frame.
+   */
+  readonly viewsFrame?: true;
   handle(
     rooms: Rooms,
     context: RequestContext,
     request: Request,
-  ): Promise<Response | undefined> | Response | undefined;
+  ): Promise<Loose<Response> | undefined> | Loose<Response> | undefined;
 }
+
+/** Any handler: for lists and dispatch. */
+// deno-lint-ignore no-explicit-any -- a Handler is invariant in its messages
+export type AnyHandler = Handler<any, any>;
 
 /** Types a handler from its API's schema. */
 export function handler<Request, Response>(
   api: Api<Request, Response>,
-  handle: Handler<Request, Response>["handle"],
+  handle: Handler<NoInfer<Request>, NoInfer<Response>>["handle"],
 ): Handler<Request, Response> {
   return { api, handle };
 }

@@ -4,8 +4,8 @@ import type { GroupCoordinator } from "../groups/coordinator.ts";
 import type { LogManager } from "../log/log_manager.ts";
 import type { ProducerIds } from "../metadata/producer_ids.ts";
 import type { TopicRegistry } from "../metadata/topics.ts";
-import type { Runtime } from "../runtime/mod.ts";
-import type { FetchSessions } from "../server/fetch_sessions.ts";
+import type { Runtime, Semaphore } from "../runtime/mod.ts";
+import type { FetchSessions } from "./fetch/sessions.ts";
 
 /** Who the cluster is, as Metadata, DescribeCluster and FindCoordinator tell it. */
 export interface ClusterView {
@@ -35,4 +35,6 @@ export interface Rooms {
   readonly groups: GroupCoordinator;
   readonly producerIds: ProducerIds;
   readonly fetchSessions: FetchSessions;
+  /** Bytes fetched and not yet sent: `new Semaphore(FETCH_BYTES_IN_FLIGHT_MAX)`. */
+  readonly fetchBytes: Semaphore;
 }

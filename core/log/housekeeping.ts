@@ -108,6 +108,7 @@ export class Housekeeping {
     const oldMs = context.runtime.clock.wallMs() - this.options.walAgeMs;
     for (const state of logs.loaded()) {
       if (this.#stopped) return;
+      if (state.tail.length === 0) continue;
       const { segmentBytes } = context.settings(state.info);
       const old = (state.tail.first?.object.createdMs ?? Infinity) < oldMs;
       if (old || state.tail.bytes >= segmentBytes) await this.#rewrite(state, old);

@@ -1,8 +1,6 @@
-/** Bytes on loan: valid until `release`, which is called once. */
-export interface Lease {
-  readonly parts: readonly Uint8Array[];
-  release(): void;
-}
+import type { CacheLease as Lease } from "../storage/block_cache.ts";
+
+export type { CacheLease as Lease } from "../storage/block_cache.ts";
 
 /** Several leases as one. */
 export class LeaseSet {

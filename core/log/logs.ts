@@ -30,11 +30,11 @@ export class Logs implements LogManager {
     return this.#partitions.get(topicId)?.[partition] ?? this.#load(topicId, partition);
   }
 
-  room(timeoutMs: number, signal: AbortSignal): ErrorCodeValue | Promise<ErrorCodeValue> {
-    return this.context.chain.hasRoom ? 0 : this.#room(timeoutMs, signal);
+  room(timeoutMs: number): ErrorCodeValue | Promise<ErrorCodeValue> {
+    return this.context.chain.hasRoom ? 0 : this.#room(timeoutMs);
   }
 
-  async #room(timeoutMs: number, signal: AbortSignal): Promise<ErrorCodeValue> {
+  async #room(timeoutMs: number): Promise<ErrorCodeValue> {
     const { chain, runtime } = this.context;
     let timedOut = false;
     const late = deferred<void>();
@@ -42,7 +42,7 @@ export class Logs implements LogManager {
       timedOut = true;
       late.resolve();
     });
-    while (!chain.hasRoom && chain.ended === 0 && !timedOut && !signal.aborted) {
+    while (!chain.hasRoom && chain.ended === 0 && !timedOut) {
       await Promise.race([chain.room(), late.promise]);
     }
     timer.cancel();

@@ -6,6 +6,7 @@
 import { ErrorCode, type ErrorCodeValue } from "../protocol/errors.ts";
 import { indexKey, segmentKey } from "../storage/keys.ts";
 import type { RemovedSegment, SegmentInfo } from "../storage/manifest.ts";
+import { StoreError } from "../storage/object_store.ts";
 import type { PartitionLogState } from "./partition_log.ts";
 import { ProducerStates } from "./producer_state.ts";
 
@@ -20,8 +21,13 @@ export async function deleteRecords(
     return { errorCode: ErrorCode.OFFSET_OUT_OF_RANGE, logStartOffset: -1 };
   }
   // A lost race reloads the rival's checkpoint, which may not be there yet: go again.
-  while (log.checkpoint.logStartOffset < wanted && log.closed === 0) {
-    await moveLogStart(log, () => wanted);
+  try {
+    while (log.checkpoint.logStartOffset < wanted && log.closed === 0) {
+      await moveLogStart(log, () => wanted);
+    }
+  } catch (error) {
+    if (!(error instanceof StoreError) && !log.context.signal.aborted) throw error;
+    return { errorCode: ErrorCode.KAFKA_STORAGE_ERROR, logStartOffset: -1 };
   }
   if (log.closed !== 0) return { errorCode: log.closed, logStartOffset: -1 };
   return { errorCode: 0, logStartOffset: log.logStartOffset };

@@ -15,6 +15,7 @@ import {
   encodeSegment,
   SEGMENT_FOOTER_BYTES,
   SEGMENT_HEADER_BYTES,
+  segmentBodyCrc,
   type SegmentIndexEntry,
 } from "../storage/segment/mod.ts";
 import { backoffMs } from "../storage/wal/chain.ts";
@@ -110,12 +111,14 @@ async function writeSegment(
     const first = entries[0]!.row;
     const last = entries.at(-1)!.row;
     const lastOffset = last.baseOffset + last.lastOffsetDelta;
-    const object = encodeSegment(body, {
+    const turn = () => new Promise<void>((resolve) => runtime.timers.soon(resolve));
+    const head = {
       baseOffset: first.baseOffset,
       lastOffset,
       recordCount: lastOffset - first.baseOffset + 1,
       createdMs: runtime.clock.wallMs(),
-    });
+    };
+    const object = encodeSegment(body, head, await segmentBodyCrc(body, turn));
     const bytes = object.reduce((sum, part) => sum + part.length, 0);
     const key = segmentKey(log.prefix, first.baseOffset);
     const created = await persist(

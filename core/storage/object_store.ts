@@ -34,7 +34,8 @@ export interface ByteRange {
 /**
  * A flat, strongly consistent object store. Keys are UTF-8 paths of at most 1,024 bytes, without
  * empty, `.` or `..` parts. Objects appear whole or not at all, and are durable when a write
- * returns. Failures are `StoreError`s, whose `outcome` says what the caller may do.
+ * returns. A body is not read any more once its call has settled, by an abort too, so its buffers
+ * can be used again. Failures are `StoreError`s, whose `outcome` says what the caller may do.
  */
 export interface ObjectStore {
   /**
@@ -67,7 +68,7 @@ export interface ObjectStore {
   /** Deletes; absent keys are fine. */
   delete(keys: readonly string[], options?: CallOptions): Promise<void>;
   readonly advice: StoreAdvice;
-  /** Waits for nothing; calls after it fail with outcome "fatal". Idempotent. */
+  /** Calls after it fail with outcome "fatal"; those on their way may still finish. Idempotent. */
   close(): Promise<void>;
 }
 

@@ -1,0 +1,272 @@
+/**
+ * Puts the rooms together: `createBroker(options)` recovers, then serves until `stop`. Everything
+ * non-deterministic comes in through `options.runtime`, the store and the metadata store.
+ */
+import { advertisedAddress, type Config } from "./config/mod.ts";
+import {
+  FETCH_BYTES_IN_FLIGHT_MAX,
+  PRODUCERS_PER_PARTITION_MAX,
+  SEGMENT_INDEXES_MAX,
+  SLABS_IDLE_MAX,
+  UNCOMMITTED_BYTES_MAX,
+} from "./config/limits.ts";
+import { adopt, recover } from "./cluster/recovery.ts";
+import { singleNode } from "./cluster/single_node.ts";
+import { GroupCoordinator } from "./groups/coordinator.ts";
+import { handlers } from "./handlers/mod.ts";
+import { FetchSessions } from "./handlers/fetch/sessions.ts";
+import type { Rooms } from "./handlers/rooms.ts";
+import { Housekeeping } from "./log/housekeeping.ts";
+import type { LogContext } from "./log/log_context.ts";
+import { Logs } from "./log/logs.ts";
+import { SegmentReader } from "./log/segment_reader.ts";
+import { WalLedger } from "./log/wal_ledger.ts";
+import { clusterId, raiseLowWater } from "./metadata/brokers.ts";
+import type { MetadataStore } from "./metadata/metadata_store.ts";
+import { ProducerIds } from "./metadata/producer_ids.ts";
+import { topicSettings } from "./metadata/topic_config.ts";
+import { TopicRegistry } from "./metadata/topics.ts";
+import type { Runtime } from "./runtime/runtime.ts";
+import { Semaphore } from "./runtime/semaphore.ts";
+import { createServer, type Server } from "./server/server.ts";
+import { BlockCache } from "./storage/block_cache.ts";
+import { chainPrefix } from "./storage/keys.ts";
+import type { ObjectStore } from "./storage/object_store.ts";
+import { checkStore } from "./storage/store_check.ts";
+import type { Commit, WalObject } from "./storage/wal/commit.ts";
+import { WalChain } from "./storage/wal/chain.ts";
+import { SlabPool } from "./storage/wal/slab_pool.ts";
+
+export interface BrokerOptions {
+  readonly config: Config;
+  readonly runtime: Runtime;
+  readonly store: ObjectStore;
+  readonly metadata: MetadataStore;
+  /** The broker cannot go on (fenced, broken invariant): the process should end. */
+  readonly onFatal?: (error: unknown) => void;
+}
+
+export interface Broker {
+  /** Where it listens. */
+  readonly host: string;
+  readonly port: number;
+  readonly clusterId: string;
+  /** Accepts no further connections and commits what is open. */
+  drain(): Promise<void>;
+  /** Drains, closes connections, and ends all background work. Drivers stay open. Idempotent. */
+  stop(): Promise<void>;
+}
+
+/** The metadata store is another cluster's. */
+export class WrongClusterError extends Error {
+  override name = "WrongClusterError";
+}
+
+/** Recovers and serves; rejects with one sentence where the broker must not start (I12). */
+export async function createBroker(options: BrokerOptions): Promise<Broker> {
+  const broker = new BrokerProcess(options);
+  try {
+    await broker.start();
+  } catch (error) {
+    await broker.stop();
+    throw error;
+  }
+  return broker;
+}
+
+class BrokerProcess implements Broker {
+  host = "";
+  port = 0;
+  clusterId = "";
+  readonly #abort = new AbortController();
+  readonly #stopping: (() => Promise<void> | void)[] = [];
+  #chain: WalChain | undefined;
+  #server: Server | undefined;
+  #stopped: Promise<void> | undefined;
+
+  constructor(readonly options: BrokerOptions) {}
+
+  async start(): Promise<void> {
+    const { config, runtime, store, metadata } = this.options;
+    const { namespace, brokerId } = config;
+    const signal = this.#abort.signal;
+    await checkStore(runtime, store, namespace, brokerId, signal);
+    this.clusterId = await clusterId(metadata, runtime, config.clusterId);
+    if (config.clusterId !== null && config.clusterId !== this.clusterId) {
+      throw new WrongClusterError(
+        `the metadata store belongs to cluster ${this.clusterId}, not ${config.clusterId}; ` +
+          "correct KAFSCALE_CLUSTER_ID or point the broker at its own metadata",
+      );
+    }
+    const topics = new TopicRegistry({ runtime, store: metadata, config });
+    await topics.start();
+    this.#stopping.push(() => topics.stop());
+
+    const base = { runtime, store, metadata, topics, namespace, brokerId, signal };
+    const incarnation = await recover(base);
+    const pool = new SlabPool(SLABS_IDLE_MAX);
+    const cache = new BlockCache({
+      store,
+      capacityBytes: config.cacheBytes,
+      blockBytes: store.advice.rangeBytes,
+    });
+    const ledger = new WalLedger({
+      runtime,
+      store,
+      raiseLowWater: (slot) => raiseLowWater(metadata, brokerId, incarnation.brokerEpoch, slot),
+      forget: (key) => cache.invalidate(key),
+      signal,
+    });
+    const chain = this.#openChain(incarnation.brokerEpoch, pool, (object, commit) => {
+      ledger.addOwn(object);
+      keepForReads(cache, object, commit);
+    });
+    const record = await adopt(base, incarnation, chain);
+    if (record !== undefined) ledger.addOwn(record);
+    for (const object of incarnation.recovered.objects) ledger.addAdopted(object);
+
+    const context: LogContext = {
+      runtime,
+      store,
+      cache,
+      segments: new SegmentReader(store, cache, SEGMENT_INDEXES_MAX),
+      chain,
+      namespace,
+      settings: (topic) => topicSettings(topic, config),
+      leaderEpoch: () => 0,
+      producersMax: PRODUCERS_PER_PARTITION_MAX,
+      producerExpirationMs: config.producerIdExpirationMs,
+      signal,
+    };
+    const logs = new Logs(context, topics, incarnation.recovered);
+    const housekeeping = new Housekeeping({
+      context,
+      logs,
+      topics,
+      ledger,
+      walBytes: config.walBytes,
+      walAgeMs: config.compactionIntervalMs,
+      retentionCheckMs: config.retentionCheckIntervalMs,
+    });
+    topics.onChange((change) => {
+      if (change.type === "deleted") housekeeping.resumeDeletions();
+      else logs.changed(change.topic);
+    });
+    await this.#serve(topics, logs);
+    housekeeping.start();
+    this.#stopping.push(() => housekeeping.stop());
+    this.#stopping.push(() => logs.close());
+    this.#sweepLeftovers(ledger, incarnation.brokerEpoch);
+  }
+
+  #openChain(
+    brokerEpoch: number,
+    pool: SlabPool,
+    onCommitted: (object: WalObject, commit: Commit) => void,
+  ): WalChain {
+    const { config, runtime, store } = this.options;
+    const { advice } = store;
+    const chain = new WalChain({
+      runtime,
+      store,
+      namespace: config.namespace,
+      brokerId: config.brokerId,
+      brokerEpoch,
+      pool,
+      commitBytes: config.commitBytes ?? advice.commitBytes,
+      parallel: config.commitParallel ?? advice.parallelUploads,
+      spacingMs: config.flushIntervalMs ?? advice.flushIntervalMs,
+      uncommittedBytesMax: UNCOMMITTED_BYTES_MAX,
+      onCommitted,
+      onFenced: () => this.#fatal(new Error("another broker has taken this broker id over")),
+    });
+    this.#chain = chain;
+    this.#stopping.push(() => chain.close());
+    return chain;
+  }
+
+  async #serve(topics: TopicRegistry, logs: Logs): Promise<void> {
+    const { config, runtime, metadata } = this.options;
+    const self = () => ({
+      nodeId: config.brokerId,
+      ...advertisedAddress(config, { host: this.host, port: this.port }),
+      rack: config.rack,
+    });
+    const groups = new GroupCoordinator({ runtime, metadata, topics, settings: config });
+    await groups.start();
+    this.#stopping.push(() => groups.stop());
+    const rooms: Rooms = {
+      config,
+      runtime,
+      cluster: singleNode(this.clusterId, self),
+      topics,
+      logs,
+      groups,
+      producerIds: new ProducerIds(metadata),
+      fetchSessions: new FetchSessions(runtime, config.fetchSessions),
+      fetchBytes: new Semaphore(FETCH_BYTES_IN_FLIGHT_MAX),
+    };
+    const onFatal = (error: unknown) => this.#fatal(error);
+    this.#server = createServer({ runtime, config, rooms, handlers, onFatal });
+    const { host, port } = await this.#server.start();
+    this.host = host;
+    this.port = port;
+    runtime.log.info(`broker listening on ${host}:${port}`, {
+      brokerId: config.brokerId,
+      clusterId: this.clusterId,
+    });
+  }
+
+  #sweepLeftovers(ledger: WalLedger, brokerEpoch: number): void {
+    const { config: { namespace, brokerId }, runtime } = this.options;
+    const own = chainPrefix(namespace, brokerId, brokerEpoch);
+    const sweep = ledger.sweepLeftovers(`${namespace}/.wal/${brokerId}/`, own).catch((error) => {
+      if (!this.#abort.signal.aborted) {
+        runtime.log.warn("old WAL objects are swept at the next start", { error });
+      }
+    });
+    this.#stopping.push(async () => void await sweep);
+  }
+
+  #fatal(error: unknown): void {
+    this.options.runtime.log.error("the broker cannot go on", { error });
+    this.#chain?.close();
+    this.options.onFatal?.(error);
+  }
+
+  async drain(): Promise<void> {
+    this.#server?.stopAccepting();
+    await this.#chain?.flush();
+  }
+
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop();
+    return this.#stopped;
+  }
+
+  async #stop(): Promise<void> {
+    const { config, runtime } = this.options;
+    const late = runtime.timers.after(config.drainTimeoutMs, () => this.#chain?.close());
+    await this.drain();
+    await this.#server?.close(config.drainTimeoutMs);
+    late.cancel();
+    this.#abort.abort();
+    for (const stop of this.#stopping.reverse()) await stop();
+  }
+}
+
+/** A commit this small is copied out of its slab, which then serves the next commit at once. */
+const SMALL_COMMIT_BYTES = 128 << 10;
+
+/** A committed slot serves reads from memory until it is evicted. */
+function keepForReads(cache: BlockCache, object: WalObject, commit: Commit): void {
+  const { slabs, pool } = commit;
+  if (commit.bytes <= SMALL_COMMIT_BYTES) {
+    cache.insert(object.key, commit.parts().map((part) => part.slice()), () => {});
+    for (const slab of slabs) pool.release(slab);
+  } else {
+    cache.insert(object.key, commit.parts(), () => {
+      for (const slab of slabs) pool.release(slab);
+    });
+  }
+}

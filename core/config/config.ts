@@ -1,0 +1,206 @@
+/** The effective settings, from environment, file and flags. No I/O: main.ts hands them over. */
+import { LATER_SETTINGS, laterEnvironment } from "./later_settings.ts";
+import { nearest } from "./nearest.ts";
+import {
+  envName,
+  flagName,
+  type Setting,
+  SETTING_KEYS,
+  type SettingKey,
+  SETTINGS,
+} from "./settings.ts";
+
+type Values = {
+  readonly [K in SettingKey]: (typeof SETTINGS)[K] extends Setting<infer T> ? T : never;
+};
+
+/** Every setting's effective value, checked; `null` where a setting without a default is unset. */
+export interface Config extends Values {}
+
+/** Where a value came from; `derived` follows from another setting. */
+export type Source = "default" | "file" | "environment" | "flag" | "derived";
+
+export interface ConfigInput {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** The parsed JSON of the file, if one was named; `name` is for messages. */
+  readonly file?: { readonly name: string; readonly values: unknown } | undefined;
+  /** By flag name without dashes (`wal-bytes`). */
+  readonly flags: Readonly<Record<string, unknown>>;
+}
+
+export type ConfigResult =
+  | {
+    readonly ok: true;
+    readonly config: Config;
+    readonly sources: Readonly<Record<SettingKey, Source>>;
+    /** One sentence each; nothing was ignored silently. */
+    readonly warnings: readonly string[];
+  }
+  | {
+    readonly ok: false;
+    readonly errors: readonly string[];
+    readonly warnings: readonly string[];
+  };
+
+interface Given {
+  readonly source: Source;
+  /** The name as the person wrote it, for messages. */
+  readonly name: string;
+  readonly raw: unknown;
+}
+
+/** Read by the front door itself, before there is a config. */
+const FRONT_DOOR_ENV: readonly string[] = ["KAFSCALE_CONFIG"];
+
+class Collector {
+  readonly given = new Map<SettingKey, Given>();
+  readonly errors: string[] = [];
+  readonly warnings: string[] = [];
+}
+
+/** The effective settings (flag > environment > file > default), or every reason against them. */
+export function resolveConfig(input: ConfigInput): ConfigResult {
+  const into = new Collector();
+  readFile(input.file, into);
+  readEnvironment(input.env, into);
+  readFlags(input.flags, into);
+  const values: Record<string, unknown> = {};
+  const sources = {} as Record<SettingKey, Source>;
+  for (const key of SETTING_KEYS) {
+    const given = into.given.get(key);
+    values[key] = given === undefined ? SETTINGS[key].default : check(key, given, into.errors);
+    sources[key] = given?.source ?? "default";
+  }
+  if (into.errors.length === 0) derive(values, sources, into.errors);
+  if (into.errors.length > 0) return { ok: false, errors: into.errors, warnings: into.warnings };
+  return { ok: true, config: values as unknown as Config, sources, warnings: into.warnings };
+}
+
+/** The defaults with `overrides`: for tests and for embedding; values are taken as they are. */
+export function defaultConfig(overrides: Partial<Config> = {}): Config {
+  const values: Record<string, unknown> = {};
+  for (const key of SETTING_KEYS) values[key] = SETTINGS[key].default;
+  return { ...values, ...overrides } as unknown as Config;
+}
+
+function check(key: SettingKey, given: Given, errors: string[]): unknown {
+  const setting: Setting = SETTINGS[key];
+  const result = setting.kind.schema.safeParse(given.raw);
+  if (result.success) return result.data;
+  const got = setting.secret ? "what was given" : JSON.stringify(given.raw);
+  errors.push(`${given.name} must be ${setting.kind.expects}; got ${got}`);
+  return undefined;
+}
+
+function readFile(file: ConfigInput["file"], into: Collector): void {
+  if (file === undefined) return;
+  const { name, values } = file;
+  if (typeof values !== "object" || values === null || Array.isArray(values)) {
+    into.errors.push(`${name} must hold one JSON object with setting names as keys`);
+    return;
+  }
+  for (const [key, raw] of Object.entries(values)) {
+    if (isSettingKey(key)) {
+      into.given.set(key, { source: "file", name: `${key} in ${name}`, raw });
+    } else if (key in LATER_SETTINGS) {
+      into.errors.push(`${key} in ${name} is not available in this version; remove it`);
+    } else {
+      into.errors.push(`unknown setting ${key} in ${name}${suggest(key, SETTING_KEYS)}`);
+    }
+  }
+}
+
+function readEnvironment(env: ConfigInput["env"], into: Collector): void {
+  const names = environmentNames();
+  const set = Object.keys(env).filter((name) => name.startsWith("KAFSCALE_")).sort();
+  for (const name of set) {
+    const raw = env[name];
+    // set to nothing is how shells and compose files say "not set"
+    if (raw === undefined || raw === "" || FRONT_DOOR_ENV.includes(name)) continue;
+    const key = names.get(name);
+    if (key !== undefined) {
+      if (name !== envName(key) && env[envName(key)]) {
+        into.warnings.push(`${name} is not used, because ${envName(key)} is set too`);
+      } else {
+        into.given.set(key, { source: "environment", name, raw });
+      }
+    } else if (laterEnvironment(name) !== undefined) {
+      into.warnings.push(
+        laterEnvironment(name) === "later"
+          ? `${name} is set, but not available in this version, and has no effect`
+          : `${name} belongs to another KafScale program and has no effect on a broker`,
+      );
+    } else {
+      const later = Object.keys(LATER_SETTINGS).map(envName);
+      const known = [...names.keys(), ...later, ...FRONT_DOOR_ENV];
+      into.warnings.push(`unknown setting ${name} has no effect${suggest(name, known)}`);
+    }
+  }
+}
+
+function readFlags(flags: ConfigInput["flags"], into: Collector): void {
+  const names = new Map(SETTING_KEYS.map((key) => [flagName(key), key]));
+  const later = new Set(Object.keys(LATER_SETTINGS).map(flagName));
+  for (const [flag, raw] of Object.entries(flags)) {
+    const key = names.get(flag);
+    if (key !== undefined) into.given.set(key, { source: "flag", name: `--${flag}`, raw });
+    else if (later.has(flag)) {
+      into.errors.push(`--${flag} is not available in this version; leave it out`);
+    } else {
+      const known = [...names.keys()].map((name) => `--${name}`);
+      into.errors.push(`unknown flag --${flag}${suggest(`--${flag}`, known)}`);
+    }
+  }
+}
+
+/** What one setting means for another. */
+function derive(
+  values: Record<string, unknown>,
+  sources: Record<SettingKey, Source>,
+  errors: string[],
+): void {
+  if (values.useMemoryS3 === true && values.storage !== "memory") {
+    if (sources.storage !== "default") {
+      errors.push(
+        `KAFSCALE_USE_MEMORY_S3 asks for storage memory, but storage is ${values.storage}; ` +
+          "set only one of them",
+      );
+    }
+    values.storage = "memory";
+    sources.storage = "derived";
+  }
+  if (values.storage === "memory" && sources.metadata === "default") {
+    values.metadata = "memory";
+    sources.metadata = "derived";
+  }
+  const atMost = (smaller: SettingKey, larger: SettingKey) => {
+    if ((values[smaller] as number) <= (values[larger] as number)) return;
+    errors.push(
+      `${envName(smaller)} (${values[smaller]}) must not be above ` +
+        `${envName(larger)} (${values[larger]})`,
+    );
+  };
+  atMost("groupMinSessionTimeoutMs", "groupMaxSessionTimeoutMs");
+  atMost("maxMessageBytes", "maxFrameBytes");
+}
+
+function isSettingKey(name: string): name is SettingKey {
+  return Object.hasOwn(SETTINGS, name);
+}
+
+/** Environment name, aliases included → setting. */
+export function environmentNames(): Map<string, SettingKey> {
+  const names = new Map<string, SettingKey>();
+  for (const key of SETTING_KEYS) {
+    const setting: Setting = SETTINGS[key];
+    names.set(envName(key), key);
+    for (const alias of setting.aliases ?? []) names.set(alias, key);
+  }
+  return names;
+}
+
+/** `; did you mean X?`, or nothing when no name is near. */
+export function suggest(name: string, known: Iterable<string>): string {
+  const near = nearest(name, known);
+  return near === undefined ? "" : `; did you mean ${near}?`;
+}

@@ -1,0 +1,162 @@
+/**
+ * Fixed limits of the broker, each with its reason and what happens at it. What an operator should
+ * be able to change is a setting instead (settings.ts). One section a room; relations between
+ * limits are asserted at load, at the end of this file, so that an edit cannot break one unseen.
+ */
+import { invariant } from "../runtime/assert.ts";
+
+// --- server -------------------------------------------------------------------------------------
+
+/** Smallest Kafka request: length-prefixed header of key, version, correlation id. Else: close. */
+export const FRAME_BYTES_MIN = 8;
+
+/** A client that has this many unanswered requests on a connection is not read from until one left.
+ * Kafka's producers use 5; librdkafka pipelines more. */
+export const REQUESTS_IN_FLIGHT_PER_CONNECTION_MAX = 128;
+
+// --- server: connections and responses ----------------------------------------------------------
+
+/** Read buffer that every connection owns; larger frames borrow from the in-flight budget first.
+ * Most requests (fetch, metadata, heartbeats) fit; 10,000 idle connections cost 160 MiB. */
+export const CONNECTION_READ_BYTES = 16 * 1024;
+
+/** Unused frame buffers kept for the next large frame; more go to the garbage collector. */
+export const FRAME_BUFFERS_KEPT_BYTES = 16 * 1024 * 1024;
+
+/** Responses waiting to be written on one connection, in bytes: above it no further request of the
+ * connection is started until the client has taken them. One large fetch response always fits. */
+export const RESPONSE_BYTES_QUEUED_MAX = 1024 * 1024;
+
+/** A client that takes nothing of a response for this long is disconnected: it holds buffers. */
+export const WRITE_STALL_MS = 60_000;
+
+/** A client that stops in the middle of a frame for this long is disconnected: it holds budget. */
+export const FRAME_STALL_MS = 30_000;
+
+/** Lines of one kind are logged at most once in this time; the rest are counted in the next one. */
+export const LOG_LINE_INTERVAL_MS = 5_000;
+
+/** Longest pause after a failed accept (no file descriptors); it starts at 10 ms and doubles. */
+export const ACCEPT_BACKOFF_MAX_MS = 1_000;
+
+// --- handlers: fetch ----------------------------------------------------------------------------
+
+/** Largest fetch response, whatever client and settings ask for: Kafka's consumer default. */
+export const FETCH_RESPONSE_BYTES_MAX = 50 * 1024 * 1024;
+
+/** Fetched and not yet sent, over all connections. The fuller it is, the smaller the responses get;
+ * at it fetches wait, holding nothing. Slow consumers pin this much cache at most. */
+export const FETCH_BYTES_IN_FLIGHT_MAX = 64 * 1024 * 1024;
+
+/** What one fetch may always take of it: enough to make progress with default batches. */
+export const FETCH_RESPONSE_BYTES_FLOOR = 256 * 1024;
+
+/** Partitions of one fetch that are read at the same time. */
+export const FETCH_READS_PARALLEL = 16;
+
+/** Partitions of one ListOffsets or DeleteRecords that are worked on at the same time. */
+export const OFFSET_LOOKUPS_PARALLEL = 16;
+
+/** A fetch session that is not used for this long may be evicted (Kafka's fixed two minutes). */
+export const FETCH_SESSION_IDLE_MS = 120_000;
+
+/** Partitions in all fetch sessions together (about 150 bytes each). A fetch that would go above is
+ * served without a session; an incremental one is told to start over. */
+export const FETCH_SESSION_PARTITIONS_MAX = 500_000;
+
+// --- groups -------------------------------------------------------------------------------------
+
+/** Groups that this coordinator keeps, empty ones included (about 1.5 KiB each). Above it a new
+ * group's JoinGroup answers GROUP_MAX_SIZE_REACHED and its OffsetCommit POLICY_VIOLATION. */
+export const GROUPS_MAX = 50_000;
+
+/** Members of all groups, with ids that were given out and have not come back: anybody can ask for
+ * those. Above it JoinGroup answers GROUP_MAX_SIZE_REACHED. */
+export const GROUP_MEMBERS_TOTAL_MAX = 100_000;
+
+/** Members' metadata and assignments of one group: with the rest of a transaction it has to fit
+ * etcd's 1.5 MiB. Above it JoinGroup answers GROUP_MAX_SIZE_REACHED, SyncGroup MESSAGE_TOO_LARGE. */
+export const GROUP_STATE_BYTES_MAX = 1024 * 1024;
+
+/** The same of all groups together. Above it JoinGroup answers GROUP_MAX_SIZE_REACHED. */
+export const GROUPS_STATE_BYTES_MAX = 64 * 1024 * 1024;
+
+/** Committed offsets kept in memory, in bytes, by group; the least recently used go first. */
+export const OFFSET_CACHE_BYTES_MAX = 16 * 1024 * 1024;
+
+/** Offsets written in one metadata transaction: etcd takes 128 operations, and the group's head and
+ * members go along. A commit of more partitions becomes several transactions. */
+export const OFFSETS_PER_TRANSACTION_MAX = 120;
+
+/** Bytes of offsets in one metadata transaction, so that it fits etcd's 1.5 MiB with members. */
+export const OFFSET_BYTES_PER_TRANSACTION_MAX = 256 * 1024;
+
+/** Writes and loads that wait for one group's store; above it: COORDINATOR_NOT_AVAILABLE, retriable. */
+export const GROUP_WRITES_QUEUED_MAX = 4_096;
+
+/** How long a member that joins for the first time may be parked: it has no id to heartbeat with,
+ * and a client that is gone cannot be told from one that waits (Kafka's fixed five minutes). */
+export const NEW_MEMBER_JOIN_TIMEOUT_MS = 300_000;
+
+/** Pauses between attempts to load groups while the metadata store is away; they double. */
+export const GROUP_LOAD_RETRY_MIN_MS = 100;
+export const GROUP_LOAD_RETRY_MAX_MS = 5_000;
+
+// --- log and WAL --------------------------------------------------------------------------------
+
+/** WAL objects that no manifest covers yet, above which the oldest are rewritten: recovery reads a
+ * footer of each, 16 at a time. */
+export const WAL_OBJECTS_MAX = 1_000;
+
+/** Uncovered WAL, in bytes, from which on it is rewritten even while producers are busy. A minute of
+ * the fastest load; disk space that a burst may take for a while. */
+export const WAL_BYTES_HARD = 4 * 1024 * 1024 * 1024;
+
+/** Uncommitted bytes above which produce requests wait, holding their frame and so their socket:
+ * all uploads in flight, one queued and one open commit. */
+export const UNCOMMITTED_BYTES_MAX = 24 * 1024 * 1024;
+
+/** Slabs (1 MiB) kept for reuse; more go to the garbage collector. */
+export const SLABS_IDLE_MAX = 16;
+
+/** Idempotent producers remembered per partition; the longest silent go first. */
+export const PRODUCERS_PER_PARTITION_MAX = 10_000;
+
+/** Parsed segment indexes kept in memory (1,000 entries each at the defaults). */
+export const SEGMENT_INDEXES_MAX = 512;
+
+// --- metadata -----------------------------------------------------------------------------------
+
+/** Partitions of one topic: a describe or metadata answer about it stays near 5 MiB. More is refused
+ * with INVALID_PARTITIONS. */
+export const PARTITIONS_PER_TOPIC_MAX = 100_000;
+
+/** Partitions of all topics: what a node was tested with, twenty times over. More is refused with
+ * POLICY_VIOLATION. Counted in the local view, so rivals may overshoot it by what they add at once. */
+export const PARTITIONS_MAX = 200_000;
+
+/** Characters of one topic config's value; only lists of replicas could be long. More: INVALID_CONFIG. */
+export const TOPIC_CONFIG_VALUE_MAX = 8 * 1024;
+
+/** Commits of one admin request that are under way at once; the rest wait their turn. */
+export const METADATA_COMMITS_PARALLEL = 64;
+
+/** How long a changed topic may take to show up in the changer's own view before the change is
+ * answered with REQUEST_TIMED_OUT: the watch is broken then. */
+export const METADATA_VIEW_WAIT_MS = 10_000;
+
+/** Pauses between attempts to follow the metadata store again after an outage; they double. */
+export const METADATA_RETRY_MIN_MS = 100;
+export const METADATA_RETRY_MAX_MS = 5_000;
+
+// --- relations ----------------------------------------------------------------------------------
+
+invariant(FRAME_BYTES_MIN >= 8, "a request header does not fit the smallest frame");
+invariant(
+  GROUP_STATE_BYTES_MAX + OFFSET_BYTES_PER_TRANSACTION_MAX < 1_400 * 1024,
+  "a group's largest transaction does not fit etcd's default request size",
+);
+invariant(
+  OFFSETS_PER_TRANSACTION_MAX + 3 <= 128,
+  "a transaction has more operations than etcd takes",
+);

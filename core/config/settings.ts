@@ -1,0 +1,464 @@
+/**
+ * The one table of settings. From a row follow: the environment variable (`walBytes` is
+ * KAFSCALE_WAL_BYTES), the flag (`--wal-bytes`), the key in the file (`walBytes`), the `Config`
+ * property, unknown-name suggestions, `kafscale config`, docs/configuration.md and the broker's
+ * DescribeConfigs. Names that belong to later parts of the project are in later_settings.ts.
+ */
+import { address, boolean, choice, integer, type Kind, optional, size, text } from "./kinds.ts";
+
+export type Category =
+  | "broker"
+  | "storage"
+  | "cache"
+  | "topics"
+  | "groups"
+  | "connections"
+  | "logging";
+
+/** One row. */
+export interface Setting<T = unknown> {
+  readonly category: Category;
+  readonly kind: Kind<T>;
+  readonly default: T;
+  /** `cluster`: must be the same on every broker. `topic`: a default that a topic may override. */
+  readonly scope: "broker" | "cluster" | "topic";
+  /** What it does, and what happens at its bound; one or two sentences. */
+  readonly doc: string;
+  /** First version that has it. */
+  readonly since: string;
+  /** Apache Kafka's name for the same thing, as DescribeConfigs answers it. */
+  readonly kafka?: string;
+  /** Never printed. */
+  readonly secret?: true;
+  /** Older environment names, read where the setting's own name is absent. */
+  readonly aliases?: readonly string[];
+}
+
+type Row<T> = Omit<Setting<T>, "since" | "default"> & {
+  readonly since?: string;
+  readonly default: NoInfer<T>;
+};
+
+function row<T>(setting: Row<T>): Setting<T> {
+  return { since: "0.1.0", ...setting };
+}
+
+const MIB = 1024 ** 2;
+const GIB = 1024 ** 3;
+const DAY_MS = 86_400_000;
+const INT32_MAX = 2 ** 31 - 1;
+
+const HOST = text("a host name or IP address", /^[A-Za-z0-9]([A-Za-z0-9._-]*)$|^[0-9a-fA-F:.]+$/);
+const DRIVER = (names: string) =>
+  text(
+    `one of ${names}, or the path of a driver module (./my_driver.ts)`,
+    /^[a-z][a-z0-9-]*$|^\.{0,2}\/|^file:|\.(ts|js|mjs)$/,
+  );
+
+const broker = {
+  brokerId: row({
+    category: "broker",
+    kind: integer({ min: 0, max: INT32_MAX }),
+    default: 0,
+    scope: "broker",
+    kafka: "broker.id",
+    doc: "This broker's node id; unique in the cluster.",
+  }),
+  brokerAddr: row({
+    category: "broker",
+    kind: address(),
+    default: ":9092",
+    scope: "broker",
+    doc: "Where to listen for Kafka clients. Port 0 takes any free port.",
+  }),
+  brokerHost: row({
+    category: "broker",
+    kind: optional(HOST),
+    default: null,
+    scope: "broker",
+    doc:
+      "Host name that clients are told to connect to. Unset: the host listened on, or 127.0.0.1 " +
+      "when that is every interface; set it for clients on other machines.",
+  }),
+  brokerPort: row({
+    category: "broker",
+    kind: optional(integer({ min: 1, max: 65_535 })),
+    default: null,
+    scope: "broker",
+    doc: "Port that clients are told to connect to. Unset: the port listened on.",
+  }),
+  rack: row({
+    category: "broker",
+    kind: optional(text("a name of up to 256 characters", /^\S{1,256}$/)),
+    default: null,
+    scope: "broker",
+    kafka: "broker.rack",
+    doc: "Rack or availability zone of this broker, as Metadata tells it.",
+  }),
+  clusterId: row({
+    category: "broker",
+    kind: optional(text("1 to 64 letters, digits, _ or -", /^[A-Za-z0-9_-]{1,64}$/)),
+    default: null,
+    scope: "cluster",
+    doc: "Cluster id. Unset: made at the first start and kept in the metadata store; set and " +
+      "different from the one kept there, the broker refuses to start.",
+  }),
+  drainTimeoutMs: row({
+    category: "broker",
+    kind: integer({ min: 0, max: DAY_MS }),
+    default: 30_000,
+    scope: "broker",
+    doc: "Longest time that a stop (SIGTERM, SIGINT) waits for requests in flight.",
+  }),
+} as const;
+
+const storage = {
+  storage: row({
+    category: "storage",
+    kind: DRIVER("file, memory"),
+    default: "file",
+    scope: "cluster",
+    doc:
+      "Object store driver. `file` keeps objects in the data directory; `memory` loses them at " +
+      "exit and is for tests. A path names a module that implements the ObjectStore contract.",
+  }),
+  metadata: row({
+    category: "storage",
+    kind: DRIVER("embedded, memory"),
+    default: "embedded",
+    scope: "cluster",
+    doc:
+      "Metadata driver. `embedded` is SQLite in the data directory; `memory` loses everything at " +
+      "exit and is for tests. With storage `memory` and this unset: `memory`.",
+  }),
+  dataDir: row({
+    category: "storage",
+    kind: text("a path", /^[^\0]+$/),
+    default: "./data",
+    scope: "broker",
+    kafka: "log.dirs",
+    doc: "Directory of the `file` and `embedded` drivers. One broker at a time may use it.",
+  }),
+  useMemoryS3: row({
+    category: "storage",
+    kind: boolean(),
+    default: false,
+    scope: "broker",
+    doc: "KafScale's name for storage `memory`.",
+  }),
+  namespace: row({
+    category: "storage",
+    kind: text(
+      "a key prefix of letters, digits, '.', '_', '-', and '/' between parts",
+      /^[A-Za-z0-9_-][A-Za-z0-9._-]*(\/[A-Za-z0-9_-][A-Za-z0-9._-]*)*$/,
+    ),
+    default: "default",
+    scope: "cluster",
+    aliases: ["KAFSCALE_S3_NAMESPACE"],
+    doc: "First part of every object key, with every storage driver.",
+  }),
+  segmentBytes: row({
+    category: "storage",
+    kind: size({ min: 64 * 1024, max: GIB }),
+    default: 4 * MIB,
+    scope: "topic",
+    kafka: "log.segment.bytes",
+    doc:
+      "Size that a partition's segment objects are cut at. A topic's segment.bytes overrides it.",
+  }),
+  flushIntervalMs: row({
+    category: "storage",
+    kind: optional(integer({ min: 0, max: 60_000 })),
+    default: null,
+    scope: "broker",
+    doc: "Least time between two commits: what it costs in latency it saves in requests to the " +
+      "store. Unset: as the storage driver advises (file and memory 0).",
+  }),
+  commitBytes: row({
+    category: "storage",
+    kind: optional(size({ min: 64 * 1024, max: 64 * MIB })),
+    default: null,
+    scope: "broker",
+    doc:
+      "Size at which an open commit is sent without waiting. Unset: as the storage driver advises.",
+  }),
+  commitParallel: row({
+    category: "storage",
+    kind: optional(integer({ min: 1, max: 64 })),
+    default: null,
+    scope: "broker",
+    doc:
+      "Commits in flight at once; they are acknowledged in order. Unset: as the storage driver " +
+      "advises.",
+  }),
+  walBytes: row({
+    category: "storage",
+    kind: size({ min: MIB, max: 64 * GIB }),
+    default: 256 * MIB,
+    scope: "broker",
+    doc:
+      "Write-ahead log not yet rewritten into segments: above it the oldest part is rewritten at " +
+      "once. Bounds what a restart has to read.",
+  }),
+  compactionIntervalMs: row({
+    category: "storage",
+    kind: integer({ min: 1_000, max: 7 * DAY_MS }),
+    default: DAY_MS,
+    scope: "broker",
+    doc: "Longest time that records stay in the write-ahead log, when there is less of it than " +
+      "walBytes, before they are rewritten into a segment, however small.",
+  }),
+  retentionCheckIntervalMs: row({
+    category: "storage",
+    kind: integer({ min: 100, max: DAY_MS }),
+    default: 300_000,
+    scope: "broker",
+    kafka: "log.retention.check.interval.ms",
+    doc: "How often retention by time and size is applied.",
+  }),
+  producerIdExpirationMs: row({
+    category: "storage",
+    kind: integer({ min: 1_000, max: INT32_MAX }),
+    default: DAY_MS,
+    scope: "cluster",
+    kafka: "producer.id.expiration.ms",
+    doc: "Time after which the state of an idle idempotent producer is forgotten.",
+  }),
+} as const;
+
+const cache = {
+  cacheBytes: row({
+    category: "cache",
+    kind: size({ min: MIB, max: 64 * GIB }),
+    default: 64 * MIB,
+    scope: "broker",
+    aliases: ["KAFSCALE_CACHE_SIZE"],
+    doc:
+      "Memory for blocks read from the store and for recent writes; least recently used go first.",
+  }),
+  readaheadSegments: row({
+    category: "cache",
+    kind: integer({ min: 0, max: 64 }),
+    default: 2,
+    scope: "broker",
+    doc: "Segments to read ahead of a consumer that reads in order; 0 reads nothing ahead.",
+  }),
+} as const;
+
+const topics = {
+  autoCreateTopics: row({
+    category: "topics",
+    kind: boolean(),
+    default: true,
+    scope: "broker",
+    kafka: "auto.create.topics.enable",
+    doc: "Create a topic when a client that asks for it first uses it.",
+  }),
+  autoCreatePartitions: row({
+    category: "topics",
+    kind: integer({ min: 1, max: 10_000 }),
+    default: 1,
+    scope: "broker",
+    kafka: "num.partitions",
+    doc: "Partitions of a topic that is created without saying how many.",
+  }),
+  allowAdminApis: row({
+    category: "topics",
+    kind: boolean(),
+    default: true,
+    scope: "broker",
+    doc:
+      "Answer CreateTopics, DeleteTopics and the other APIs that change something. Off: they are " +
+      "refused with CLUSTER_AUTHORIZATION_FAILED or the code that fits the API.",
+  }),
+  maxMessageBytes: row({
+    category: "topics",
+    kind: size({ min: 0, max: 100 * MIB }),
+    default: 1_048_588,
+    scope: "topic",
+    kafka: "message.max.bytes",
+    doc: "Largest record batch that is accepted. A topic's max.message.bytes overrides it.",
+  }),
+  retentionMs: row({
+    category: "topics",
+    kind: integer({ min: -1, max: Number.MAX_SAFE_INTEGER }),
+    default: 7 * DAY_MS,
+    scope: "topic",
+    kafka: "log.retention.ms",
+    doc: "Age at which records may be deleted; -1 keeps them. A topic's retention.ms overrides it.",
+  }),
+  retentionBytes: row({
+    category: "topics",
+    kind: integer({ min: -1, max: Number.MAX_SAFE_INTEGER }),
+    default: -1,
+    scope: "topic",
+    kafka: "log.retention.bytes",
+    doc:
+      "Size of a partition above which its oldest segments are deleted; -1: no bound. A topic's " +
+      "retention.bytes overrides it.",
+  }),
+} as const;
+
+const groups = {
+  groupInitialRebalanceDelayMs: row({
+    category: "groups",
+    kind: integer({ min: 0, max: 300_000 }),
+    default: 3_000,
+    scope: "cluster",
+    kafka: "group.initial.rebalance.delay.ms",
+    doc: "How long a new group's first rebalance waits for more members.",
+  }),
+  groupMinSessionTimeoutMs: row({
+    category: "groups",
+    kind: integer({ min: 1, max: INT32_MAX }),
+    default: 6_000,
+    scope: "cluster",
+    kafka: "group.min.session.timeout.ms",
+    doc: "Smallest session timeout that a member may ask for; below it: INVALID_SESSION_TIMEOUT.",
+  }),
+  groupMaxSessionTimeoutMs: row({
+    category: "groups",
+    kind: integer({ min: 1, max: INT32_MAX }),
+    default: 1_800_000,
+    scope: "cluster",
+    kafka: "group.max.session.timeout.ms",
+    doc: "Largest session timeout that a member may ask for; above it: INVALID_SESSION_TIMEOUT.",
+  }),
+  groupMaxSize: row({
+    category: "groups",
+    kind: integer({ min: 1, max: 100_000 }),
+    default: 10_000,
+    scope: "cluster",
+    kafka: "group.max.size",
+    doc: "Members of one group; one more is refused with GROUP_MAX_SIZE_REACHED.",
+  }),
+  offsetsRetentionMinutes: row({
+    category: "groups",
+    kind: integer({ min: 1, max: INT32_MAX }),
+    default: 10_080,
+    scope: "cluster",
+    kafka: "offsets.retention.minutes",
+    doc: "Minutes that committed offsets of an empty group are kept.",
+  }),
+  offsetsRetentionCheckIntervalMs: row({
+    category: "groups",
+    kind: integer({ min: 100, max: DAY_MS }),
+    default: 600_000,
+    scope: "cluster",
+    kafka: "offsets.retention.check.interval.ms",
+    doc: "How often committed offsets are looked through for expired ones.",
+  }),
+  offsetMetadataMaxBytes: row({
+    category: "groups",
+    kind: size({ min: 0, max: MIB }),
+    default: 4096,
+    scope: "cluster",
+    kafka: "offset.metadata.max.bytes",
+    doc: "Largest text that may go with a committed offset; above it: OFFSET_METADATA_TOO_LARGE.",
+  }),
+} as const;
+
+const connections = {
+  maxConnections: row({
+    category: "connections",
+    kind: integer({ min: 1, max: 1_000_000 }),
+    default: 10_000,
+    scope: "broker",
+    kafka: "max.connections",
+    doc: "Client connections at once; one more is closed as soon as it is accepted.",
+  }),
+  maxFrameBytes: row({
+    category: "connections",
+    kind: size({ min: MIB, max: GIB }),
+    default: 100 * MIB,
+    scope: "broker",
+    kafka: "socket.request.max.bytes",
+    doc: "Largest request; a client that sends a larger one is disconnected.",
+  }),
+  inflightBytes: row({
+    category: "connections",
+    kind: size({ min: MIB, max: 64 * GIB }),
+    default: 64 * MIB,
+    scope: "broker",
+    kafka: "queued.max.request.bytes",
+    doc:
+      "Bytes of requests accepted and not yet answered, over all connections; at it sockets are " +
+      "not read until answers have left.",
+  }),
+  connectionsMaxIdleMs: row({
+    category: "connections",
+    kind: integer({ min: 1_000, max: INT32_MAX }),
+    default: 600_000,
+    scope: "broker",
+    kafka: "connections.max.idle.ms",
+    doc: "Connections without a request for this long are closed.",
+  }),
+  requestTimeoutMs: row({
+    category: "connections",
+    kind: integer({ min: 100, max: INT32_MAX }),
+    default: 30_000,
+    scope: "broker",
+    kafka: "request.timeout.ms",
+    doc: "Longest time that the broker works on one request where the request itself names none.",
+  }),
+  fetchMaxBytes: row({
+    category: "connections",
+    kind: size({ min: 1024, max: GIB }),
+    default: 55 * MIB,
+    scope: "broker",
+    kafka: "fetch.max.bytes",
+    doc: "Largest fetch response; a fetch that asks for more gets this much.",
+  }),
+  fetchSessions: row({
+    category: "connections",
+    kind: integer({ min: 0, max: 100_000 }),
+    default: 1_000,
+    scope: "broker",
+    kafka: "max.incremental.fetch.session.cache.slots",
+    doc:
+      "Incremental fetch sessions (KIP-227) kept; beyond it old ones are evicted, or the fetch " +
+      "is served without a session.",
+  }),
+} as const;
+
+const logging = {
+  logLevel: row({
+    category: "logging",
+    kind: choice("debug", "info", "warn", "error"),
+    default: "info",
+    scope: "broker",
+    doc: "Least severe log lines that are written.",
+  }),
+  logFormat: row({
+    category: "logging",
+    kind: choice("auto", "json", "text"),
+    default: "auto",
+    scope: "broker",
+    doc: "`json` for machines, `text` for people, `auto`: text on a terminal, else json.",
+  }),
+} as const;
+
+/** All settings of this version, in the order in which they are shown. */
+export const SETTINGS = {
+  ...broker,
+  ...storage,
+  ...cache,
+  ...topics,
+  ...groups,
+  ...connections,
+  ...logging,
+} as const;
+
+export type SettingKey = keyof typeof SETTINGS;
+
+export const SETTING_KEYS = Object.keys(SETTINGS) as readonly SettingKey[];
+
+/** `walBytes` → `KAFSCALE_WAL_BYTES`. */
+export function envName(key: string): string {
+  return "KAFSCALE_" + key.replace(/[A-Z]/g, (letter) => "_" + letter).toUpperCase();
+}
+
+/** `walBytes` → `wal-bytes`, given as `--wal-bytes`. */
+export function flagName(key: string): string {
+  return key.replace(/[A-Z]/g, (letter) => "-" + letter.toLowerCase());
+}

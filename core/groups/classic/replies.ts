@@ -1,0 +1,23 @@
+/** Answers of the classic group protocol that carry little but a code. */
+import { ErrorCode, type ErrorCodeValue } from "../../protocol/errors.ts";
+import type { JoinReply, SyncReply } from "../requests.ts";
+import { NO_BYTES } from "./member.ts";
+
+export function joinError(errorCode: ErrorCodeValue, memberId: string): JoinReply {
+  return {
+    errorCode,
+    generationId: -1,
+    protocolType: null,
+    protocolName: null,
+    leader: "",
+    skipAssignment: false,
+    memberId,
+    members: [],
+  };
+}
+
+export function syncError(errorCode: ErrorCodeValue): SyncReply {
+  return { errorCode, protocolType: null, protocolName: null, assignment: NO_BYTES };
+}
+
+export const OK: ErrorCodeValue = ErrorCode.NONE;

@@ -1,0 +1,122 @@
+/**
+ * Fetch (key 1), versions 4 to 18.
+ *
+ *     Fetch => max_wait min_bytes max_bytes isolation session_id session_epoch
+ *              [topic [partition leader_epoch offset last_fetched_epoch max_bytes]] [forgotten]
+ *
+ * Waits until min_bytes can be read or max_wait is over; a partition with an error ends the wait.
+ * Returns whole batches as they are stored: at least one, even above the limits, if there is one
+ * (KIP-74). v7: fetch sessions (KIP-227). v9: leader epochs (KIP-320). v12: diverging epochs
+ * (KIP-595). v13: topic ids (KIP-516). v16: the leader in answers of a non-leader (KIP-951).
+ * Not done: preferred read replicas (KIP-392: -1 is answered); replicas as fetchers (treated as
+ * consumers: they see committed records only).
+ */
+import { FETCH_READS_PARALLEL } from "../config/limits.ts";
+import type { LooseResponseOf, RequestOf } from "../protocol/api.ts";
+import { ErrorCode } from "../protocol/errors.ts";
+import { fetch } from "../protocol/messages/01_fetch.ts";
+import { findLogs, PartitionFetch } from "./fetch/partition_fetch.ts";
+import { readPartitions } from "./fetch/read.ts";
+import { waitForBytes } from "./fetch/wait.ts";
+import { handler, type RequestContext } from "./handler.ts";
+import type { Rooms } from "./rooms.ts";
+
+type Request = RequestOf<typeof fetch>;
+type Response = LooseResponseOf<typeof fetch>;
+type TopicResponse = NonNullable<Response["responses"]>[number];
+type PartitionResponse = NonNullable<TopicResponse["partitions"]>[number];
+
+const TOPIC_IDS_SINCE = 13;
+const READ_COMMITTED = 1;
+
+export const fetchHandler = handler(fetch, serveFetch);
+
+async function serveFetch(
+  rooms: Rooms,
+  context: RequestContext,
+  request: Request,
+): Promise<Response> {
+  const { apiVersion, signal } = context;
+  const plan = rooms.fetchSessions.plan(request, apiVersion);
+  if (typeof plan === "number") return { errorCode: plan, sessionId: 0 };
+  const byId = apiVersion >= TOPIC_IDS_SINCE;
+  const fetches = plan.targets.map((target) => new PartitionFetch(target));
+  await findLogs(rooms, fetches, byId, FETCH_READS_PARALLEL);
+  const isolation = request.isolationLevel === READ_COMMITTED
+    ? "read_committed"
+    : "read_uncommitted";
+  const maxBytes = Math.min(request.maxBytes, rooms.config.fetchMaxBytes);
+  const minBytes = Math.min(request.minBytes, maxBytes);
+  if (fetches.length > 0 && fetches.every((one) => one.readable)) {
+    const { maxWaitMs } = request;
+    await waitForBytes(rooms.runtime, fetches, { isolation, minBytes, maxWaitMs, signal });
+    for (const one of fetches) one.check();
+  }
+  if (!signal.aborted) {
+    const { fetchBytes, runtime } = rooms;
+    await readPartitions(context, fetches, isolation, maxBytes, fetchBytes, runtime.log);
+  }
+  const { errorCode, sessionId, named } = plan.conclude(fetches);
+  return {
+    errorCode,
+    sessionId,
+    responses: groupByTopic(rooms, fetches, named, byId),
+    nodeEndpoints: fetches.some((one) => namesLeader(one)) ? endpoints(rooms) : [],
+  };
+}
+
+/** Neighbours of one topic share an entry; the order stays the order of reading. */
+function groupByTopic(
+  rooms: Rooms,
+  fetches: readonly PartitionFetch[],
+  named: readonly boolean[] | undefined,
+  byId: boolean,
+): TopicResponse[] {
+  const topics: TopicResponse[] = [];
+  let topicKey: string | undefined;
+  let partitions: PartitionResponse[] = [];
+  fetches.forEach((one, index) => {
+    if (named !== undefined && !named[index]) return;
+    if (one.target.topicKey !== topicKey) {
+      topicKey = one.target.topicKey;
+      partitions = [];
+      topics.push(byId ? { topicId: topicKey, partitions } : { topic: topicKey, partitions });
+    }
+    partitions.push(partitionResponse(rooms, one));
+  });
+  return topics;
+}
+
+function partitionResponse(rooms: Rooms, one: PartitionFetch): PartitionResponse {
+  const response: PartitionResponse = {
+    partitionIndex: one.target.partition,
+    errorCode: one.errorCode,
+    highWatermark: one.highWatermark,
+    lastStableOffset: one.lastStableOffset,
+    logStartOffset: one.logStartOffset,
+    abortedTransactions: one.result?.abortedTransactions ?? null,
+    records: one.errorCode === 0 && one.result !== undefined ? one.result.records : [],
+  };
+  if (one.divergingEpoch !== undefined) {
+    return { ...response, divergingEpoch: one.divergingEpoch };
+  }
+  if (!namesLeader(one)) return response;
+  const topicId = one.log?.topicId ?? rooms.topics.byName(one.target.topicKey)?.id ??
+    one.target.topicKey;
+  return { ...response, currentLeader: rooms.cluster.leader(topicId, one.target.partition) };
+}
+
+/** KIP-951: these answers tell who leads, so that the client need not ask. */
+function namesLeader(one: PartitionFetch): boolean {
+  return one.errorCode === ErrorCode.NOT_LEADER_OR_FOLLOWER ||
+    one.errorCode === ErrorCode.FENCED_LEADER_EPOCH;
+}
+
+function endpoints(rooms: Rooms): NonNullable<Response["nodeEndpoints"]> {
+  return rooms.cluster.brokers().map(({ nodeId, host, port, rack }) => ({
+    nodeId,
+    host,
+    port,
+    rack,
+  }));
+}

@@ -1,0 +1,29 @@
+/**
+ * OffsetCommit (key 8), versions 2 to 9.
+ *
+ *     OffsetCommit => group_id generation member_id instance_id retention
+ *       [topic [partition offset epoch metadata]]
+ *
+ * Partitions that don't exist are refused one by one, the rest is stored. A generation of an
+ * unknown group is ILLEGAL_GENERATION, from v9 on GROUP_ID_NOT_FOUND (KIP-848).
+ */
+import { ErrorCode } from "../protocol/errors.ts";
+import { offsetCommit } from "../protocol/messages/08_offset_commit.ts";
+import { handler } from "./handler.ts";
+
+const KNOWS_GROUP_ID_NOT_FOUND = 9;
+
+export const offsetCommitHandler = handler(offsetCommit, async (rooms, context, request) => {
+  const topics = await rooms.groups.commitOffsets({
+    groupId: request.groupId,
+    generationId: request.generationIdOrMemberEpoch,
+    memberId: request.memberId,
+    groupInstanceId: request.groupInstanceId,
+    retentionTimeMs: request.retentionTimeMs,
+    missingGroupError: context.apiVersion >= KNOWS_GROUP_ID_NOT_FOUND
+      ? ErrorCode.GROUP_ID_NOT_FOUND
+      : ErrorCode.ILLEGAL_GENERATION,
+    topics: request.topics,
+  });
+  return { topics };
+});

@@ -1,0 +1,56 @@
+/**
+ * FindCoordinator (key 10), versions 0 to 6.
+ *
+ *     FindCoordinator v0-3 => key key_type
+ *     FindCoordinator v4+  => key_type [key]
+ *
+ * This broker coordinates every group (key type 0). Transactions (1) have no coordinator yet:
+ * COORDINATOR_NOT_AVAILABLE. Share groups (2, KIP-932) and unknown types: INVALID_REQUEST.
+ */
+import { ErrorCode, type ErrorCodeValue } from "../protocol/errors.ts";
+import { findCoordinator } from "../protocol/messages/10_find_coordinator.ts";
+import { handler } from "./handler.ts";
+import type { ClusterView } from "./rooms.ts";
+
+const GROUP = 0;
+const TRANSACTION = 1;
+const BATCHED_SINCE = 4;
+
+interface Coordinator {
+  readonly errorCode: ErrorCodeValue;
+  readonly errorMessage: string | null;
+  readonly nodeId: number;
+  readonly host: string;
+  readonly port: number;
+}
+
+export const findCoordinatorHandler = handler(findCoordinator, (rooms, context, request) => {
+  const found = coordinator(rooms.cluster, request.keyType);
+  if (context.apiVersion < BATCHED_SINCE) return found;
+  return { coordinators: request.coordinatorKeys.map((key) => ({ key, ...found })) };
+});
+
+function coordinator(cluster: ClusterView, keyType: number): Coordinator {
+  if (keyType === TRANSACTION) {
+    return nobody(
+      ErrorCode.COORDINATOR_NOT_AVAILABLE,
+      "this broker has no transaction coordinator",
+    );
+  }
+  if (keyType !== GROUP) {
+    return nobody(
+      ErrorCode.INVALID_REQUEST,
+      `coordinators of key type ${keyType} are not supported`,
+    );
+  }
+  const self = cluster.brokers().find(({ nodeId }) => nodeId === cluster.brokerId);
+  if (self === undefined) {
+    return nobody(ErrorCode.COORDINATOR_NOT_AVAILABLE, "this broker is not registered yet");
+  }
+  const { nodeId, host, port } = self;
+  return { errorCode: ErrorCode.NONE, errorMessage: null, nodeId, host, port };
+}
+
+function nobody(errorCode: ErrorCodeValue, errorMessage: string): Coordinator {
+  return { errorCode, errorMessage, nodeId: -1, host: "", port: -1 };
+}

@@ -1,0 +1,4 @@
+/**
+ * DeleteTopics (key 20), versions 1 to 6.
+ */
+export {};

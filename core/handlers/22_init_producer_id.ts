@@ -1,0 +1,4 @@
+/**
+ * InitProducerId (key 22).
+ */
+export {};

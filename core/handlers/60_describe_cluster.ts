@@ -1,0 +1,4 @@
+/**
+ * DescribeCluster (key 60), versions 0 to 2.
+ */
+export {};

@@ -1,0 +1,4 @@
+/**
+ * DescribeTopicPartitions (key 75), version 0.
+ */
+export {};

@@ -1,0 +1,107 @@
+import type { Isolation, PartitionLog, ReadResult } from "../../log/partition.ts";
+import { ErrorCode, type ErrorCodeValue } from "../../protocol/errors.ts";
+import { leaderEpochError, type LogOrError, openIn } from "../partition_access.ts";
+import type { Rooms } from "../rooms.ts";
+import type { FetchOutcome, FetchTarget } from "./sessions.ts";
+
+/** One partition in the course of one fetch: found, waited for, read. */
+export class PartitionFetch implements FetchOutcome {
+  errorCode: ErrorCodeValue = ErrorCode.NONE;
+  log: PartitionLog | undefined;
+  /** KIP-595: where the client's log parts from ours; set only where it does. */
+  divergingEpoch: { epoch: number; endOffset: number } | undefined;
+  result: ReadResult | undefined;
+  /** Of this partition, at most; the first partition with data may return more (one batch). */
+  limitBytes = 0;
+  atLeastOneBatch = false;
+
+  constructor(readonly target: FetchTarget) {}
+
+  get bytes(): number {
+    return this.result?.bytes ?? 0;
+  }
+
+  get diverging(): boolean {
+    return this.divergingEpoch !== undefined;
+  }
+
+  get highWatermark(): number {
+    return this.errorCode === 0 ? this.log!.highWatermark : -1;
+  }
+
+  get lastStableOffset(): number {
+    return this.errorCode === 0 ? this.log!.lastStableOffset : -1;
+  }
+
+  get logStartOffset(): number {
+    return this.errorCode === 0 ? this.log!.logStartOffset : -1;
+  }
+
+  /** Whether there may be something to read. */
+  get readable(): boolean {
+    return this.errorCode === 0 && this.divergingEpoch === undefined;
+  }
+
+  found(log: LogOrError): void {
+    if (typeof log === "number") this.errorCode = log;
+    else {
+      this.log = log;
+      this.check();
+    }
+  }
+
+  /** Epoch and offset against the log as it is now. */
+  check(): void {
+    const log = this.log;
+    if (log === undefined || this.errorCode !== 0) return;
+    const { currentLeaderEpoch, lastFetchedEpoch, fetchOffset } = this.target;
+    this.errorCode = leaderEpochError(log, currentLeaderEpoch);
+    if (this.errorCode !== 0) return;
+    if (lastFetchedEpoch >= 0 && this.#diverges(log, lastFetchedEpoch, fetchOffset)) return;
+    if (fetchOffset < log.logStartOffset || fetchOffset > log.highWatermark) {
+      this.errorCode = ErrorCode.OFFSET_OUT_OF_RANGE;
+    }
+  }
+
+  #diverges(log: PartitionLog, lastFetchedEpoch: number, fetchOffset: number): boolean {
+    const { leaderEpoch, endOffset } = log.endOffsetForEpoch(lastFetchedEpoch);
+    if (leaderEpoch === lastFetchedEpoch && endOffset >= fetchOffset) return false;
+    if (leaderEpoch < 0) this.errorCode = ErrorCode.OFFSET_OUT_OF_RANGE;
+    else this.divergingEpoch = { epoch: leaderEpoch, endOffset };
+    return true;
+  }
+
+  /** Bytes that could be read now, counted up to `enough`. */
+  available(isolation: Isolation, enough: number): number {
+    return Math.min(enough, this.log!.readable(this.target.fetchOffset, isolation, enough));
+  }
+}
+
+/** Finds the logs of all partitions; waits only for those that are not loaded yet. */
+export async function findLogs(
+  rooms: Rooms,
+  fetches: readonly PartitionFetch[],
+  byId: boolean,
+  parallel: number,
+): Promise<void> {
+  const unknown = byId ? ErrorCode.UNKNOWN_TOPIC_ID : ErrorCode.UNKNOWN_TOPIC_OR_PARTITION;
+  let loading: Promise<void>[] = [];
+  let topicKey: string | undefined;
+  let info: ReturnType<Rooms["topics"]["byId"]>;
+  for (const fetch of fetches) {
+    const { target } = fetch;
+    if (target.topicKey !== topicKey) {
+      topicKey = target.topicKey;
+      info = byId ? rooms.topics.byId(topicKey) : rooms.topics.byName(topicKey);
+    }
+    const log = openIn(rooms, info, target.partition, unknown);
+    if (!(log instanceof Promise)) fetch.found(log);
+    else {
+      loading.push(log.then((loaded) => fetch.found(loaded)));
+      if (loading.length < parallel) continue;
+      await Promise.all(loading);
+      loading = [];
+    }
+  }
+  if (loading.length > 0) await Promise.all(loading);
+}

@@ -1,0 +1,194 @@
+/**
+ * Brokers: the cluster id, each broker's epoch counter with its WAL chains, and live registrations.
+ * A broker epoch is given out once for ever, by compare-and-set; with the broker id it names one
+ * incarnation and its chain (DESIGN 1). A commit whose reply is lost only burns an epoch.
+ */
+import { uuidText } from "../bytes/uuid.ts";
+import { invariant, type Runtime } from "../runtime/mod.ts";
+import { changeKey } from "./cas.ts";
+import { seal, unseal } from "./envelope.ts";
+import { brokerChainsKey, CLUSTER_KEY, LIVE_BROKERS_PREFIX, liveBrokerKey } from "./keys.ts";
+import type { Entry, Lease, MetadataStore } from "./metadata_store.ts";
+import { BROKER_CHAINS, BROKER_REGISTRATION, CLUSTER_IDENTITY } from "./records.ts";
+
+/** A WAL chain that may hold entries that no manifest covers and no other chain has adopted. */
+export interface ChainRecord {
+  readonly brokerId: number;
+  /** The broker epoch that owns the chain. */
+  readonly epoch: number;
+  /** Recovery never looks below this slot. */
+  readonly lowWaterSlot: number;
+}
+
+export interface OpenedIncarnation {
+  readonly epoch: number;
+  /** Ascending by epoch; all of them are to be sealed, then adopted. */
+  readonly earlierChains: ChainRecord[];
+}
+
+/** Takes the next broker epoch and enters its chain into the list. */
+export function openIncarnation(
+  store: MetadataStore,
+  brokerId: number,
+): Promise<OpenedIncarnation> {
+  return changeKey(store, brokerChainsKey(brokerId), (entry) => {
+    const record = read(entry);
+    const epoch = record.last_epoch + 1;
+    const chains = [...record.chains, { epoch, low_water_slot: 0 }];
+    return {
+      value: seal(BROKER_CHAINS, { ...record, last_epoch: epoch, chains }),
+      result: { epoch, earlierChains: chainsOf(brokerId, record.chains) },
+    };
+  });
+}
+
+/** Raises a chain's low-water slot; never lowers it. A chain that is gone is left alone. */
+export function raiseLowWater(
+  store: MetadataStore,
+  brokerId: number,
+  epoch: number,
+  slot: number,
+): Promise<void> {
+  return changeKey(store, brokerChainsKey(brokerId), (entry) => {
+    const record = read(entry);
+    const chain = record.chains.find((each) => each.epoch === epoch);
+    if (chain === undefined || chain.low_water_slot >= slot) return { result: undefined };
+    const chains = record.chains.map((each) =>
+      each === chain ? { ...each, low_water_slot: slot } : each
+    );
+    return { value: seal(BROKER_CHAINS, { ...record, chains }), result: undefined };
+  });
+}
+
+/** Forgets chains, after their entries were adopted. Absent ones are fine. */
+export function removeChains(
+  store: MetadataStore,
+  brokerId: number,
+  epochs: readonly number[],
+): Promise<void> {
+  return changeKey(store, brokerChainsKey(brokerId), (entry) => {
+    const record = read(entry);
+    const chains = record.chains.filter((each) => !epochs.includes(each.epoch));
+    if (chains.length === record.chains.length) return { result: undefined };
+    return { value: seal(BROKER_CHAINS, { ...record, chains }), result: undefined };
+  });
+}
+
+/** The chains of a broker that may hold unadopted entries, ascending by epoch. */
+export async function readChains(store: MetadataStore, brokerId: number): Promise<ChainRecord[]> {
+  return chainsOf(brokerId, read(await store.get(brokerChainsKey(brokerId))).chains);
+}
+
+function read(entry: Entry | undefined) {
+  if (entry === undefined) return { last_epoch: 0, chains: [] };
+  const record = unseal(BROKER_CHAINS, entry.key, entry.value);
+  invariant(
+    record.chains.every((chain) => chain.epoch <= record.last_epoch),
+    "a chain is newer than its broker's epoch counter",
+  );
+  return record;
+}
+
+function chainsOf(
+  brokerId: number,
+  chains: readonly { epoch: number; low_water_slot: number }[],
+): ChainRecord[] {
+  return chains
+    .map(({ epoch, low_water_slot }) => ({ brokerId, epoch, lowWaterSlot: low_water_slot }))
+    .sort((a, b) => a.epoch - b.epoch);
+}
+
+/**
+ * The cluster's id, made at the first call ever: `wanted`, or 22 characters of base64url. A later
+ * `wanted` changes nothing: compare it with the result.
+ */
+export function clusterId(
+  store: MetadataStore,
+  runtime: Pick<Runtime, "random">,
+  wanted: string | null = null,
+): Promise<string> {
+  return changeKey(store, CLUSTER_KEY, (entry) => {
+    if (entry !== undefined) {
+      return { result: unseal(CLUSTER_IDENTITY, entry.key, entry.value).cluster_id };
+    }
+    const id = wanted ?? newClusterId(runtime);
+    return { value: seal(CLUSTER_IDENTITY, { cluster_id: id }), result: id };
+  });
+}
+
+function newClusterId(runtime: Pick<Runtime, "random">): string {
+  const bytes = new Uint8Array(16);
+  for (;;) {
+    runtime.random.fill(bytes);
+    const id = uuidText(bytes);
+    if (!id.startsWith("-")) return id;
+  }
+}
+
+/** A live broker. */
+export interface LiveBroker {
+  readonly brokerId: number;
+  readonly host: string;
+  readonly port: number;
+  readonly rack: string | null;
+  /** 0 when it was not told. */
+  readonly epoch: number;
+}
+
+export interface BrokerRegistration {
+  /** Its loss takes the broker off the list; the caller watches `lease.lost` and registers again. */
+  readonly lease: Lease;
+  revoke(): Promise<void>;
+}
+
+export interface RegisterOptions extends Omit<LiveBroker, "epoch"> {
+  readonly epoch?: number;
+  /** How long a dead broker stays on the list. */
+  readonly ttlMs?: number;
+  readonly runtime?: Pick<Runtime, "clock">;
+}
+
+const REGISTRATION_TTL_MS = 10_000;
+
+/**
+ * Puts a broker on the list of live ones under a lease of its own. It replaces what an earlier
+ * incarnation left there: liveness decides nothing about safety (I11), the chain's seal does.
+ */
+export async function registerBroker(
+  store: MetadataStore,
+  options: RegisterOptions,
+): Promise<BrokerRegistration> {
+  const { brokerId, host, port, rack, epoch = 0 } = options;
+  const lease = await store.lease(options.ttlMs ?? REGISTRATION_TTL_MS);
+  const wallMs = options.runtime?.clock.wallMs();
+  const value = seal(BROKER_REGISTRATION, {
+    broker_id: String(brokerId),
+    host,
+    port,
+    rack: rack ?? "",
+    epoch,
+    started_at: wallMs === undefined ? "" : new Date(wallMs).toISOString(),
+  });
+  const key = liveBrokerKey(brokerId);
+  for (;;) {
+    const present = await store.get(key);
+    const result = await store.commit({
+      if: [{ key, revision: present?.revision ?? 0 }],
+      then: [{ put: key, value, lease }],
+    });
+    if (result.ok) return { lease, revoke: () => lease.revoke() };
+  }
+}
+
+/** The live brokers, ascending by id. */
+export async function liveBrokers(store: MetadataStore): Promise<LiveBroker[]> {
+  const { entries } = await store.list(LIVE_BROKERS_PREFIX);
+  return entries.map(liveBrokerOf).sort((a, b) => a.brokerId - b.brokerId);
+}
+
+/** The broker in an entry of LIVE_BROKERS_PREFIX, for those who watch it. */
+export function liveBrokerOf(entry: Entry): LiveBroker {
+  const record = unseal(BROKER_REGISTRATION, entry.key, entry.value);
+  const { host, port, epoch } = record;
+  return { brokerId: Number(record.broker_id), host, port, epoch, rack: record.rack || null };
+}

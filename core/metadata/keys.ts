@@ -1,0 +1,74 @@
+/**
+ * The one table of metadata keys. Names that people choose (topics, groups) come last in a key, as
+ * they are: a prefix of ours never ends inside one, and keys are compared as whole strings.
+ *
+ *     cluster                          ClusterIdentity      made once
+ *     topics/live/<name>               TopicConfig          one key a topic
+ *     topics/used/<name>               TopicNameUsed        a topic of that name was deleted
+ *     topics/deleted/<topic id>        TopicDeletion        until its objects are gone
+ *     producer_ids                     ProducerIdCounter    next id that nobody has reserved
+ *     brokers/chains/<broker id>       BrokerChains         epoch counter and WAL chains
+ *     brokers/live/<broker id>         BrokerRegistration   under the broker's lease
+ *     groups/head/<group id>           ConsumerGroup        compared and put by every write of a group
+ *     groups/members/<group id>        ConsumerGroupMembers while it has members
+ *     offsets/<group id's length>/<group id>/<topic>/<partition>   CommittedOffset
+ */
+export const CLUSTER_KEY = "cluster";
+export const PRODUCER_IDS_KEY = "producer_ids";
+
+/** Everything about topics; one list and one watch see all three kinds. */
+export const TOPICS_PREFIX = "topics/";
+export const LIVE_TOPICS_PREFIX = "topics/live/";
+export const USED_NAMES_PREFIX = "topics/used/";
+export const TOPIC_DELETIONS_PREFIX = "topics/deleted/";
+export const LIVE_BROKERS_PREFIX = "brokers/live/";
+/** Heads and members; one list sees both as of one revision. */
+export const GROUPS_PREFIX = "groups/";
+export const GROUP_HEADS_PREFIX = "groups/head/";
+export const GROUP_MEMBERS_PREFIX = "groups/members/";
+
+export function topicKey(name: string): string {
+  return LIVE_TOPICS_PREFIX + name;
+}
+
+export function usedNameKey(name: string): string {
+  return USED_NAMES_PREFIX + name;
+}
+
+export function topicDeletionKey(topicId: string): string {
+  return TOPIC_DELETIONS_PREFIX + topicId;
+}
+
+export function brokerChainsKey(brokerId: number): string {
+  return `brokers/chains/${brokerId}`;
+}
+
+export function liveBrokerKey(brokerId: number): string {
+  return LIVE_BROKERS_PREFIX + brokerId;
+}
+
+export function groupHeadKey(groupId: string): string {
+  return GROUP_HEADS_PREFIX + groupId;
+}
+
+export function groupMembersKey(groupId: string): string {
+  return GROUP_MEMBERS_PREFIX + groupId;
+}
+
+/** The length, in UTF-16 units, keeps groups `a` and `a/b` apart: neither prefix starts the other. */
+export function offsetsPrefix(groupId: string): string {
+  return `offsets/${groupId.length}/${groupId}/`;
+}
+
+export function offsetKey(groupId: string, topic: string, partition: number): string {
+  return `${offsetsPrefix(groupId)}${topic}/${partition}`;
+}
+
+/** Topic and partition of a key below `offsetsPrefix(groupId)`; undefined for another shape. */
+export function offsetOfKey(
+  groupId: string,
+  key: string,
+): { topic: string; partition: number } | undefined {
+  const match = /^([^/]+)\/(\d+)$/.exec(key.slice(offsetsPrefix(groupId).length));
+  return match === null ? undefined : { topic: match[1]!, partition: Number(match[2]) };
+}

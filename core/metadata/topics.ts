@@ -1,0 +1,226 @@
+/**
+ * The topics of the cluster: a view in memory that follows the store by list and watch, and the
+ * changes to it, each one compare-and-set transaction (I7). Reads never touch the store, so they
+ * work through a metadata outage (I10); changes then get REQUEST_TIMED_OUT, which clients try again.
+ */
+import type { Config } from "../config/config.ts";
+import {
+  METADATA_COMMITS_PARALLEL,
+  METADATA_RETRY_MAX_MS,
+  METADATA_RETRY_MIN_MS,
+  METADATA_VIEW_WAIT_MS,
+} from "../config/limits.ts";
+import { ErrorCode } from "../protocol/errors.ts";
+import { type Runtime, Semaphore, sleep } from "../runtime/mod.ts";
+import { topicDeletionKey, TOPICS_PREFIX } from "./keys.ts";
+import { MetadataError, type MetadataStore, type Revision } from "./metadata_store.ts";
+import { type PendingDeletion, type TopicChange, type TopicInfo, TopicView } from "./topic_view.ts";
+import {
+  type AddPartitions,
+  type AlterConfigs,
+  type CreateTopic,
+  outcomeOf,
+  type TopicOutcome,
+  type TopicTarget,
+  TopicWriter,
+} from "./topic_writer.ts";
+
+export type { PendingDeletion, TopicChange, TopicInfo } from "./topic_view.ts";
+export type {
+  AddPartitions,
+  AlterConfigs,
+  CreateTopic,
+  TopicOutcome,
+  TopicTarget,
+} from "./topic_writer.ts";
+
+export interface TopicRegistryOptions {
+  readonly runtime: Runtime;
+  readonly store: MetadataStore;
+  readonly config: Config;
+}
+
+interface ViewWaiter {
+  readonly revision: Revision;
+  done(reached: boolean): void;
+}
+
+export class TopicRegistry {
+  readonly #runtime: Runtime;
+  readonly #store: MetadataStore;
+  readonly #view = new TopicView();
+  readonly #writer: TopicWriter;
+  readonly #listeners = new Set<(change: TopicChange) => void>();
+  readonly #waiters = new Set<ViewWaiter>();
+  readonly #parallel = new Semaphore(METADATA_COMMITS_PARALLEL);
+  readonly #stop = new AbortController();
+  #following: Promise<void> | undefined;
+
+  constructor({ runtime, store, config }: TopicRegistryOptions) {
+    this.#runtime = runtime;
+    this.#store = store;
+    this.#writer = new TopicWriter(runtime, store, config, this.#view, (r) => this.#reached(r));
+  }
+
+  /** Loads the view and follows the store from then on; rejects when the store cannot be read. */
+  async start(): Promise<void> {
+    const { entries, revision } = await this.#store.list(TOPICS_PREFIX);
+    this.#view.load(entries, revision);
+    this.#following = this.#follow();
+  }
+
+  /** Ends following; changes that wait for the view are answered REQUEST_TIMED_OUT. Idempotent. */
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    for (const waiter of [...this.#waiters]) waiter.done(false);
+    await this.#following;
+  }
+
+  byName(name: string): TopicInfo | undefined {
+    return this.#view.byName(name);
+  }
+
+  byId(id: string): TopicInfo | undefined {
+    return this.#view.byId(id);
+  }
+
+  /** All topics, in the order in which they were met. */
+  all(): Iterable<TopicInfo> {
+    return this.#view.all();
+  }
+
+  get topicCount(): number {
+    return this.#view.topicCount;
+  }
+
+  /** Partitions of all topics. */
+  get partitionCount(): number {
+    return this.#view.partitionCount;
+  }
+
+  /**
+   * Calls `listener` after each change of the view, in order; returns the function that ends it.
+   * The topics that are there already are not told.
+   */
+  onChange(listener: (change: TopicChange) => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  /**
+   * Creates topics, each on its own: outcomes in the order of the requests. Once an outcome is
+   * here, the view has the topic (for TOPIC_ALREADY_EXISTS too).
+   */
+  create(requests: readonly CreateTopic[], validateOnly = false): Promise<TopicOutcome[]> {
+    return this.#each(requests, (request) => this.#writer.create(request, validateOnly));
+  }
+
+  /** Deletes topics, by id or name; their objects are `pendingDeletions` from then on. */
+  delete(targets: readonly TopicTarget[]): Promise<TopicOutcome[]> {
+    return this.#each(targets, (target) => this.#writer.delete(target));
+  }
+
+  addPartitions(
+    requests: readonly AddPartitions[],
+    validateOnly = false,
+  ): Promise<TopicOutcome[]> {
+    return this.#each(requests, (request) => this.#writer.addPartitions(request, validateOnly));
+  }
+
+  alterConfigs(
+    requests: readonly AlterConfigs[],
+    validateOnly = false,
+  ): Promise<TopicOutcome[]> {
+    return this.#each(requests, (request) => this.#writer.alterConfigs(request, validateOnly));
+  }
+
+  /** Deleted topics whose objects may still be there. */
+  pendingDeletions(): PendingDeletion[] {
+    return this.#view.deletions();
+  }
+
+  /** The objects of a deleted topic are gone: forgets the deletion. Idempotent. */
+  async finishDeletion(id: string): Promise<void> {
+    const revision = this.#view.deletionRevision(id);
+    if (revision === undefined) return;
+    const key = topicDeletionKey(id);
+    const result = await this.#store.commit({ if: [{ key, revision }], then: [{ delete: key }] });
+    if (result.ok) await this.#reached(result.revision);
+  }
+
+  async #each<T>(
+    items: readonly T[],
+    run: (item: T) => Promise<TopicOutcome>,
+  ): Promise<TopicOutcome[]> {
+    return await Promise.all(items.map(async (item) => {
+      await this.#parallel.acquire();
+      try {
+        return await run(item);
+      } catch (error) {
+        if (!(error instanceof MetadataError)) throw error;
+        this.#runtime.log.warn("a topic change failed, because metadata is not available", {
+          error,
+        });
+        return outcomeOf(
+          error.outcome === "retry" ? ErrorCode.REQUEST_TIMED_OUT : ErrorCode.KAFKA_STORAGE_ERROR,
+          `metadata is not available: ${error.message}`,
+        );
+      } finally {
+        this.#parallel.release();
+      }
+    }));
+  }
+
+  /** Resolves once the view holds `revision`: true, or false when it takes too long. */
+  #reached(revision: Revision): Promise<boolean> {
+    if (this.#view.revision >= revision) return Promise.resolve(true);
+    if (this.#stop.signal.aborted) return Promise.resolve(false);
+    return new Promise((resolve) => {
+      const waiter: ViewWaiter = {
+        revision,
+        done: (reached) => {
+          timer.cancel();
+          this.#waiters.delete(waiter);
+          resolve(reached);
+        },
+      };
+      const timer = this.#runtime.timers.after(METADATA_VIEW_WAIT_MS, () => waiter.done(false));
+      this.#waiters.add(waiter);
+    });
+  }
+
+  /** Watches until stopped; after a failure or a gap it lists again. */
+  async #follow(): Promise<void> {
+    const { signal } = this.#stop;
+    let pauseMs = METADATA_RETRY_MIN_MS;
+    while (!signal.aborted) {
+      try {
+        for await (const batch of this.#store.watch(TOPICS_PREFIX, this.#view.revision, signal)) {
+          pauseMs = METADATA_RETRY_MIN_MS;
+          if ("compacted" in batch) break;
+          this.#tell(this.#view.apply(batch.events, batch.revision));
+        }
+        if (signal.aborted) return;
+        const { entries, revision } = await this.#store.list(TOPICS_PREFIX);
+        this.#tell(this.#view.load(entries, revision));
+      } catch (error) {
+        if (signal.aborted) return;
+        this.#runtime.log.warn("topics are not followed at the moment; trying again", {
+          error,
+          pauseMs,
+        });
+        await sleep(this.#runtime.timers, pauseMs, signal);
+        pauseMs = Math.min(pauseMs * 2, METADATA_RETRY_MAX_MS);
+      }
+    }
+  }
+
+  #tell(changes: readonly TopicChange[]): void {
+    for (const change of changes) {
+      for (const listener of [...this.#listeners]) listener(change);
+    }
+    for (const waiter of [...this.#waiters]) {
+      if (waiter.revision <= this.#view.revision) waiter.done(true);
+    }
+  }
+}

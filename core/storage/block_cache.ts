@@ -1,0 +1,385 @@
+/**
+ * One cache of object bytes for the whole broker, bounded by bytes. It holds freshly committed WAL
+ * slots as they were written (`insert`) and blocks that were read from the store (`read`).
+ *
+ * - Least recently used goes first. What a reader holds is never evicted, so the bound is the
+ *   larger of the capacity and of what is on loan or being loaded; callers bound the latter.
+ * - Concurrent readers of a block share one GET, which is given up only when all of them are.
+ * - Cost is counted in whole buffers: a view of one byte into a slab costs the slab.
+ */
+import { MalformedError } from "../bytes/mod.ts";
+import { deferred, invariant } from "../runtime/mod.ts";
+import type { ObjectStore } from "./object_store.ts";
+
+/** A sequential reader's misses are widened to GETs of this size, to spare requests. */
+export const READ_AHEAD_BYTES = 4 * 1024 * 1024;
+
+/** One reader's read-ahead takes at most this share of the capacity. */
+const READ_AHEAD_SHARE = 16;
+
+export interface BlockCacheOptions {
+  readonly store: ObjectStore;
+  readonly capacityBytes: number;
+  /** Reads are made in multiples of this, aligned: `StoreAdvice.rangeBytes`. */
+  readonly blockBytes: number;
+}
+
+/** Bytes on loan: valid until `release`, which is called once. */
+export interface CacheLease {
+  readonly parts: readonly Uint8Array[];
+  release(): void;
+}
+
+export interface BlockCacheStats {
+  /** Blocks, or whole inserted objects, that a read found in memory. */
+  readonly hits: number;
+  /** Blocks that a read had to wait for. */
+  readonly misses: number;
+  /** GETs, and what they brought. */
+  readonly loads: number;
+  readonly loadedBytes: number;
+  /** Memory in the cache now, on loan and being loaded included. */
+  readonly bytes: number;
+  /** Of that, what readers hold; with what they hold of invalidated objects. */
+  readonly leasedBytes: number;
+}
+
+/** Consecutive bytes of one object in memory: a whole inserted object, or a run of blocks. */
+interface Extent {
+  readonly key: string;
+  readonly start: number;
+  /** Exclusive. */
+  readonly end: number;
+  /** Empty while loading. */
+  parts: readonly Uint8Array[];
+  costBytes: number;
+  /** Readers; while there are any, it stays. */
+  leases: number;
+  /** Set while loading: settles when `parts` are there, false when the object is not. */
+  loading: Promise<boolean> | undefined;
+  abort: AbortController | undefined;
+  readonly onEvict: (() => void) | undefined;
+  /** No longer found by readers; gone when the last lease ends. */
+  detached: boolean;
+}
+
+interface CachedObject {
+  whole: Extent | undefined;
+  /** By block index; an extent of several blocks is in here several times. */
+  readonly blocks: Map<number, Extent>;
+}
+
+export class BlockCache {
+  readonly #store: ObjectStore;
+  readonly #capacityBytes: number;
+  readonly #blockBytes: number;
+  readonly #aheadBlocks: number;
+  readonly #objects = new Map<string, CachedObject>();
+  /** All extents that readers find, least recently used first. */
+  readonly #recency = new Set<Extent>();
+  #bytes = 0;
+  #leasedBytes = 0;
+  #hits = 0;
+  #misses = 0;
+  #loads = 0;
+  #loadedBytes = 0;
+
+  constructor(options: BlockCacheOptions) {
+    invariant(options.blockBytes > 0, "blocks must have a size");
+    this.#store = options.store;
+    this.#capacityBytes = options.capacityBytes;
+    this.#blockBytes = options.blockBytes;
+    const ahead = Math.min(READ_AHEAD_BYTES, options.capacityBytes / READ_AHEAD_SHARE);
+    this.#aheadBlocks = Math.max(1, Math.floor(ahead / options.blockBytes));
+  }
+
+  get stats(): BlockCacheStats {
+    return {
+      hits: this.#hits,
+      misses: this.#misses,
+      loads: this.#loads,
+      loadedBytes: this.#loadedBytes,
+      bytes: this.#bytes,
+      leasedBytes: this.#leasedBytes,
+    };
+  }
+
+  /**
+   * Makes a whole object readable from the buffers that it was written from. They must not change
+   * until `onEvict`, which is called exactly once, when nobody can read them any more.
+   */
+  insert(key: string, parts: readonly Uint8Array[], onEvict: () => void): void {
+    const object = this.#objectOf(key);
+    if (object.whole !== undefined) this.#detach(object.whole);
+    let end = 0;
+    for (const part of parts) end += part.length;
+    const extent: Extent = {
+      key,
+      start: 0,
+      end,
+      parts,
+      costBytes: costOf(parts),
+      leases: 0,
+      loading: undefined,
+      abort: undefined,
+      onEvict,
+      detached: false,
+    };
+    this.#objectOf(key).whole = extent;
+    this.#recency.add(extent);
+    this.#bytes += extent.costBytes;
+    this.#evict();
+  }
+
+  /** `[start, end)` of the object if all of it is in memory, else undefined. Never waits. */
+  tryRead(key: string, start: number, end: number): CacheLease | undefined {
+    const object = this.#objects.get(key);
+    if (object === undefined) return undefined;
+    const { whole } = object;
+    if (whole !== undefined && end <= whole.end) {
+      this.#hits++;
+      return this.#lend([this.#hold(whole)], start, end);
+    }
+    const found: Extent[] = [];
+    for (let at = start; at < end;) {
+      const extent = object.blocks.get(Math.floor(at / this.#blockBytes));
+      if (extent === undefined || extent.loading !== undefined || extent.end <= at) {
+        return undefined;
+      }
+      found.push(extent);
+      at = extent.end;
+    }
+    this.#hits += found.length;
+    for (const extent of found) this.#hold(extent);
+    return this.#lend(found, start, end);
+  }
+
+  /**
+   * `[start, end)` of an object of `size` bytes, cut at its end; undefined where the store has no
+   * such object. StoreErrors pass through; the next read tries again. An abort fails one read.
+   */
+  async read(
+    key: string,
+    size: number,
+    start: number,
+    end: number,
+    signal?: AbortSignal,
+  ): Promise<CacheLease | undefined> {
+    signal?.throwIfAborted();
+    const to = Math.min(end, size);
+    if (start >= to) return { parts: [], release: () => {} };
+    const now = this.tryRead(key, start, to);
+    if (now !== undefined) return now;
+    const found = this.#cover(key, size, start, to);
+    try {
+      let present = true;
+      for (const extent of found) {
+        if (extent.loading === undefined) continue;
+        if (!await unlessAborted(extent.loading, signal)) present = false;
+      }
+      if (present) return this.#lend(found, start, to);
+    } catch (error) {
+      for (const extent of found) this.#letGo(extent);
+      throw error;
+    }
+    for (const extent of found) this.#letGo(extent);
+    return undefined;
+  }
+
+  /** Forgets an object. Readers keep what they hold; running loads serve only who waits now. */
+  invalidate(key: string): void {
+    const object = this.#objects.get(key);
+    if (object === undefined) return;
+    if (object.whole !== undefined) this.#detach(object.whole);
+    for (const extent of new Set(object.blocks.values())) this.#detach(extent);
+  }
+
+  /** Held extents that cover the range; missing ones start to load. */
+  #cover(key: string, size: number, start: number, end: number): Extent[] {
+    const blockBytes = this.#blockBytes;
+    const blocks = this.#objectOf(key).blocks;
+    const last = Math.floor((end - 1) / blockBytes);
+    const objectLast = Math.floor((size - 1) / blockBytes);
+    const found: Extent[] = [];
+    for (let block = Math.floor(start / blockBytes); block <= last;) {
+      const known = blocks.get(block);
+      if (known !== undefined) {
+        if (known.loading === undefined) this.#hits++;
+        else this.#misses++;
+        found.push(this.#hold(known));
+        block = Math.ceil(known.end / blockBytes);
+        continue;
+      }
+      // A reader that comes from the block before is sequential: it gets more than it asked for.
+      const sequential = blocks.has(block - 1);
+      const wanted = sequential ? Math.max(last, block + this.#aheadBlocks - 1) : last;
+      const limit = Math.min(wanted, objectLast, block + this.#runBlocks() - 1);
+      let until = block + 1;
+      while (until <= limit && !blocks.has(until)) until++;
+      this.#misses += Math.min(until, last + 1) - block;
+      found.push(this.#load(key, block, until, size));
+      block = until;
+    }
+    return found;
+  }
+
+  /** Blocks of one GET at most. */
+  #runBlocks(): number {
+    return Math.max(1, Math.floor(READ_AHEAD_BYTES / this.#blockBytes));
+  }
+
+  /** Starts to load blocks `[block, until)`; held by the caller. */
+  #load(key: string, block: number, until: number, size: number): Extent {
+    const { blocks } = this.#objectOf(key);
+    const start = block * this.#blockBytes;
+    const end = Math.min(until * this.#blockBytes, size);
+    const abort = new AbortController();
+    const loaded = deferred<boolean>();
+    loaded.promise.catch(() => {});
+    const extent: Extent = {
+      key,
+      start,
+      end,
+      parts: [],
+      costBytes: end - start,
+      leases: 0,
+      loading: loaded.promise,
+      abort,
+      onEvict: undefined,
+      detached: false,
+    };
+    for (let at = block; at < until; at++) blocks.set(at, extent);
+    this.#recency.add(extent);
+    this.#bytes += extent.costBytes;
+    this.#hold(extent);
+    this.#evict();
+    this.#loads++;
+    const settle = (bytes: Uint8Array | undefined) => {
+      extent.loading = undefined;
+      extent.abort = undefined;
+      if (bytes === undefined) return this.#fail(extent, () => loaded.resolve(false));
+      if (bytes.length !== end - start) {
+        const error = new MalformedError("object is shorter than its recorded size");
+        return this.#fail(extent, () => loaded.reject(error));
+      }
+      this.#loadedBytes += bytes.length;
+      extent.parts = [bytes];
+      loaded.resolve(true);
+    };
+    this.#store.get(key, { start, end }, { signal: abort.signal }).then(settle, (error) => {
+      extent.loading = undefined;
+      extent.abort = undefined;
+      this.#fail(extent, () => loaded.reject(error));
+    });
+    return extent;
+  }
+
+  #fail(extent: Extent, tell: () => void): void {
+    this.#detach(extent);
+    tell();
+  }
+
+  #objectOf(key: string): CachedObject {
+    let object = this.#objects.get(key);
+    if (object === undefined) {
+      object = { whole: undefined, blocks: new Map() };
+      this.#objects.set(key, object);
+    }
+    return object;
+  }
+
+  #hold(extent: Extent): Extent {
+    if (extent.leases++ === 0) this.#leasedBytes += extent.costBytes;
+    if (!extent.detached) {
+      this.#recency.delete(extent);
+      this.#recency.add(extent);
+    }
+    return extent;
+  }
+
+  #letGo(extent: Extent): void {
+    invariant(extent.leases > 0, "a cache lease was released twice");
+    if (--extent.leases > 0) return;
+    this.#leasedBytes -= extent.costBytes;
+    if (extent.loading !== undefined) {
+      // Nobody waits any more.
+      extent.abort?.abort();
+      if (!extent.detached) this.#detach(extent);
+    } else if (extent.detached) extent.onEvict?.();
+    else this.#evict();
+  }
+
+  #lend(extents: readonly Extent[], start: number, end: number): CacheLease {
+    const parts: Uint8Array[] = [];
+    for (const extent of extents) {
+      let at = extent.start;
+      for (const part of extent.parts) {
+        const from = Math.max(0, start - at);
+        const to = Math.min(part.length, end - at);
+        if (from < to) parts.push(part.subarray(from, to));
+        at += part.length;
+        if (at >= end) break;
+      }
+    }
+    let released = false;
+    return {
+      parts,
+      release: () => {
+        invariant(!released, "a cache lease was released twice");
+        released = true;
+        for (const extent of extents) this.#letGo(extent);
+      },
+    };
+  }
+
+  /** Takes an extent out of the readers' sight, and away altogether when nobody holds it. */
+  #detach(extent: Extent): void {
+    if (extent.detached) return;
+    extent.detached = true;
+    this.#recency.delete(extent);
+    this.#bytes -= extent.costBytes;
+    const object = this.#objects.get(extent.key);
+    if (object !== undefined) {
+      if (object.whole === extent) object.whole = undefined;
+      else {
+        const until = Math.ceil(extent.end / this.#blockBytes);
+        for (let at = Math.floor(extent.start / this.#blockBytes); at < until; at++) {
+          if (object.blocks.get(at) === extent) object.blocks.delete(at);
+        }
+      }
+      if (object.whole === undefined && object.blocks.size === 0) this.#objects.delete(extent.key);
+    }
+    if (extent.leases === 0) extent.onEvict?.();
+  }
+
+  #evict(): void {
+    if (this.#bytes <= this.#capacityBytes) return;
+    for (const extent of this.#recency) {
+      if (extent.leases > 0) continue;
+      this.#detach(extent);
+      if (this.#bytes <= this.#capacityBytes) return;
+    }
+  }
+}
+
+/** Memory that stays alive for the sake of `parts`. */
+function costOf(parts: readonly Uint8Array[]): number {
+  const buffers = new Set<ArrayBufferLike>();
+  let bytes = 0;
+  for (const part of parts) {
+    if (buffers.has(part.buffer)) continue;
+    buffers.add(part.buffer);
+    bytes += part.buffer.byteLength;
+  }
+  return bytes;
+}
+
+function unlessAborted<T>(wait: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return wait;
+  return new Promise((resolve, reject) => {
+    const onAbort = () => reject(signal.reason);
+    if (signal.aborted) onAbort();
+    else signal.addEventListener("abort", onAbort, { once: true });
+    wait.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
+  });
+}

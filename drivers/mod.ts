@@ -1,0 +1,104 @@
+/**
+ * drivers: the registry of object stores and metadata stores, by the names that settings use.
+ * Invariant: only the driver that a setting names is loaded, so the others cost no start-up time.
+ * Upstream: core's contracts. Downstream: main.ts, tests, bench.
+ * May import: core/config, core/runtime, core/storage, core/metadata, and the drivers.
+ * @module
+ */
+import { type Config, suggest } from "../core/config/mod.ts";
+import type { MetadataStore } from "../core/metadata/metadata_store.ts";
+import type { Runtime } from "../core/runtime/mod.ts";
+import type { ObjectStore } from "../core/storage/object_store.ts";
+
+export interface DriverOptions {
+  readonly config: Config;
+  readonly runtime: Runtime;
+  /** For tools that look at a stopped broker's data: nothing is made, swept or locked. */
+  readonly readOnly?: boolean;
+}
+
+type Open<T> = (options: DriverOptions) => Promise<T>;
+
+/** What a module that a storage setting names by path must export. */
+export interface StorageModule {
+  readonly openObjectStore: Open<ObjectStore>;
+}
+
+/** What a module that a metadata setting names by path must export. */
+export interface MetadataModule {
+  readonly openMetadataStore: Open<MetadataStore>;
+}
+
+const STORAGE: Readonly<Record<string, Open<ObjectStore>>> = {
+  file: async ({ config, readOnly }) => {
+    const { openFileStore } = await import("./storage/file/driver.ts");
+    return openFileStore({ dir: `${config.dataDir}/objects`, readOnly: readOnly ?? false });
+  },
+  memory: async ({ runtime }) => {
+    const { memoryStore, MemoryObjects } = await import("./storage/memory/driver.ts");
+    return memoryStore(new MemoryObjects(), runtime);
+  },
+};
+
+const METADATA: Readonly<Record<string, Open<MetadataStore>>> = {
+  embedded: async ({ config, runtime }) => {
+    const { openEmbeddedMetadata } = await import("./metadata/embedded/driver.ts");
+    return openEmbeddedMetadata({ dir: config.dataDir }, runtime);
+  },
+  memory: async ({ runtime }) => {
+    const { MemoryMetadata } = await import("./metadata/memory/driver.ts");
+    return new MemoryMetadata(runtime).connect();
+  },
+};
+
+/** Names of drivers that later parts of the project bring. */
+const LATER: readonly string[] = ["s3", "minio", "replica-read", "etcd"];
+
+/** The object store that the settings name. */
+export function openStore(options: DriverOptions): Promise<ObjectStore> {
+  return open("storage", "openObjectStore", STORAGE, options);
+}
+
+/** The metadata store that the settings name. */
+export function openMetadata(options: DriverOptions): Promise<MetadataStore> {
+  return open("metadata", "openMetadataStore", METADATA, options);
+}
+
+async function open<T>(
+  setting: "storage" | "metadata",
+  exported: string,
+  registry: Readonly<Record<string, Open<T>>>,
+  options: DriverOptions,
+): Promise<T> {
+  const name = options.config[setting];
+  if (Object.hasOwn(registry, name)) return await registry[name]!(options);
+  const variable = `KAFSCALE_${setting.toUpperCase()}`;
+  if (LATER.includes(name)) {
+    const now = Object.keys(registry).join(" or ");
+    throw new Error(`${variable}=${name} is not available in this version; use ${now}`);
+  }
+  if (!/[./]/.test(name)) {
+    throw new Error(
+      `${variable} names no driver: ${name}${suggest(name, Object.keys(registry))}; ` +
+        "a module is named by its path (./my_driver.ts)",
+    );
+  }
+  const module = await importModule(variable, name);
+  const opener = module[exported];
+  if (typeof opener !== "function") {
+    throw new Error(`the module ${name} that ${variable} names must export ${exported}(options)`);
+  }
+  return await (opener as Open<T>)(options);
+}
+
+async function importModule(variable: string, path: string): Promise<Record<string, unknown>> {
+  const url = path.startsWith("file:") ? path : `file://${await Deno.realPath(path).catch(() => {
+    throw new Error(`${variable} names the module ${path}, which does not exist`);
+  })}`;
+  try {
+    return await import(url);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new Error(`${variable} names the module ${path}, which cannot be loaded: ${why}`);
+  }
+}

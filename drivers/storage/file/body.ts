@@ -1,0 +1,38 @@
+/** Writing a gather list with few round trips and without copying what is large. */
+import { SCRATCH_BYTES, SMALL_PART_BYTES } from "./settings.ts";
+
+/** Writes all parts in order. Small neighbours are copied together; `parts` stay untouched. */
+export async function writeBody(file: Deno.FsFile, parts: readonly Uint8Array[]): Promise<void> {
+  let scratch: Uint8Array | undefined;
+  let used = 0;
+  for (let at = 0; at < parts.length; at++) {
+    const part = parts[at]!;
+    const small = part.length < SMALL_PART_BYTES;
+    if (used > 0 && (!small || used + part.length > SCRATCH_BYTES)) {
+      await writeAll(file, scratch!.subarray(0, used));
+      used = 0;
+    }
+    if (part.length === 0) continue;
+    const alone = used === 0 && at === parts.length - 1;
+    if (!small || alone) {
+      await writeAll(file, part);
+      continue;
+    }
+    scratch ??= new Uint8Array(Math.min(SCRATCH_BYTES, remainingBytes(parts, at)));
+    scratch.set(part, used);
+    used += part.length;
+  }
+  if (used > 0) await writeAll(file, scratch!.subarray(0, used));
+}
+
+function remainingBytes(parts: readonly Uint8Array[], from: number): number {
+  let bytes = 0;
+  for (let at = from; at < parts.length && bytes < SCRATCH_BYTES; at++) bytes += parts[at]!.length;
+  return bytes;
+}
+
+async function writeAll(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {
+  for (let at = 0; at < bytes.length;) {
+    at += await file.write(at === 0 ? bytes : bytes.subarray(at));
+  }
+}

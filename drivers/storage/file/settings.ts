@@ -1,0 +1,39 @@
+import type { StoreAdvice } from "../../../core/storage/object_store.ts";
+
+export interface FileStoreOptions {
+  /** Made if it does not exist. One process at a time may write to it. */
+  readonly dir: string;
+  /** Leaves the directory as it is (no sweep, no probe); writes fail. For `dump` and the like. */
+  readonly readOnly?: boolean;
+}
+
+export const FILE_ADVICE: StoreAdvice = {
+  flushIntervalMs: 0,
+  parallelUploads: 2,
+  commitBytes: 4 * 1024 * 1024,
+  rangeBytes: 1024 * 1024,
+};
+
+/** Where objects are written before they get their name; on the same file system as they. */
+export const TEMP_DIR = ".tmp";
+
+/** Writes at once; the others wait in order. Each holds one file handle and one scratch buffer. */
+export const WRITES_MAX = 16;
+
+/** Reads at once; each holds one file handle. */
+export const READS_MAX = 64;
+
+/** Temporary files that are kept open for the next creates; saves one round trip in each. */
+export const SPARE_TEMP_FILES_MAX = 4;
+
+/** Directory handles kept open for fsync; the least recently used one is closed beyond that. */
+export const DIRECTORY_HANDLES_MAX = 256;
+
+/** Files whose size is asked for at once while listing. */
+export const LIST_STATS_AT_ONCE = 16;
+
+/** Parts of a body smaller than this are gathered into one write of up to `SCRATCH_BYTES`. */
+export const SMALL_PART_BYTES = 128 * 1024;
+
+/** Copying this much takes some 30 µs, less than a round trip through the thread pool. */
+export const SCRATCH_BYTES = 256 * 1024;

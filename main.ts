@@ -1,0 +1,57 @@
+/** The front door: hands the command line to a command, and drivers to core. */
+import { runCli, type Wiring } from "./plugins/cli/mod.ts";
+import manifest from "./deno.json" with { type: "json" };
+
+// Loaded when used: help and the client commands need neither a broker nor drivers.
+const wiring: Wiring = {
+  version: manifest.version,
+  startBroker: async (config, log) => {
+    const [{ createBroker }, { systemRuntime }, { openMetadata, openStore }] = await Promise.all([
+      import("./core/broker.ts"),
+      import("./core/runtime/system.ts"),
+      import("./drivers/mod.ts"),
+    ]);
+    const runtime = systemRuntime(log);
+    const opened: { close(): Promise<void> }[] = [];
+    const closeAll = async () => {
+      for (const each of opened.splice(0).reverse()) await each.close();
+    };
+    const failed = Promise.withResolvers<unknown>();
+    try {
+      // metadata first: it locks the data directory against a second broker
+      const metadata = await openMetadata({ config, runtime });
+      opened.push(metadata);
+      const store = await openStore({ config, runtime });
+      opened.push(store);
+      const broker = await createBroker({
+        config,
+        runtime,
+        store,
+        metadata,
+        onFatal: failed.resolve,
+      });
+      return {
+        host: broker.host,
+        port: broker.port,
+        failed: failed.promise,
+        drain: () => broker.drain(),
+        stop: async () => {
+          await broker.stop();
+          await closeAll();
+        },
+      };
+    } catch (error) {
+      await closeAll();
+      throw error;
+    }
+  },
+  openStore: async (config, log) => {
+    const [{ systemRuntime }, { openStore }] = await Promise.all([
+      import("./core/runtime/system.ts"),
+      import("./drivers/mod.ts"),
+    ]);
+    return openStore({ config, runtime: systemRuntime(log), readOnly: true });
+  },
+};
+
+if (import.meta.main) Deno.exit(await runCli(Deno.args, Deno.env.toObject(), wiring));

@@ -1,0 +1,99 @@
+/** What the commands that talk to a broker share: address, client options, errors as sentences. */
+import type { BaseOptions } from "@platformatic/kafka";
+import { advertisedAddress, listenAddress } from "../../core/config/mod.ts";
+import { CliError, type Flag, type Invocation } from "./command.ts";
+import { environmentConfig } from "./load_config.ts";
+
+/** Answers that take longer than this are an error. */
+const TIMEOUT_MS = 30_000;
+
+export const BOOTSTRAP_FLAG: Flag = {
+  name: "bootstrap-server",
+  short: "b",
+  kind: "text",
+  value: "HOST:PORT",
+  doc: "Where the broker is; several with commas. Default: where `start` listens with the same " +
+    "environment, 127.0.0.1:9092.",
+};
+
+/** The options of a client for the broker that the command line names. */
+export function clientOptions({ args, env }: Invocation): BaseOptions {
+  return {
+    clientId: "kafscale-cli",
+    bootstrapBrokers: (args.text("bootstrap-server") ?? defaultBootstrap(env)).split(","),
+    timeout: TIMEOUT_MS,
+    connectTimeout: 5_000,
+    retries: 3,
+    retryDelay: 300,
+    // a command that only reads must not bring a mistyped topic into being
+    autocreateTopics: false,
+  };
+}
+
+function defaultBootstrap(env: Invocation["env"]): string {
+  const { config } = environmentConfig(env);
+  const { host, port } = advertisedAddress(config, listenAddress(config));
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+/** Runs `use` and closes the client whatever happens; the library's errors become sentences. */
+export async function withClient<R>(
+  client: { close(): Promise<void> },
+  invocation: Invocation,
+  use: () => Promise<R>,
+): Promise<R> {
+  try {
+    return await use();
+  } catch (error) {
+    throw sentence(error, invocation);
+  } finally {
+    await client.close().catch(() => {});
+  }
+}
+
+/** The error inside, without the layers that a client library wraps around it. */
+function sentence(error: unknown, { args, env }: Invocation): unknown {
+  if (error instanceof CliError) return error;
+  const causes = [...flatten(error)];
+  const protocol = causes.find((cause) => typeof cause.apiId === "string");
+  if (protocol !== undefined) {
+    const said = protocol.serverErrorMessage ?? protocol.message;
+    return new CliError(`the broker answered ${protocol.apiId}: ${said}`);
+  }
+  if (causes.some((cause) => cause.code === "PLT_KFK_NETWORK" || cause.code === "ECONNREFUSED")) {
+    const at = args.text("bootstrap-server") ?? defaultBootstrap(env);
+    return new CliError(
+      `cannot reach a broker at ${at}; start one, or name another with --bootstrap-server`,
+    );
+  }
+  return new CliError((causes.at(-1)?.message ?? String(error)).replace(/\.$/, ""));
+}
+
+interface AnyError {
+  readonly message: string;
+  readonly code?: unknown;
+  /** Kafka's name of the error, on the library's protocol errors. */
+  readonly apiId?: unknown;
+  readonly serverErrorMessage?: string | null;
+}
+
+function* flatten(error: unknown): Iterable<AnyError> {
+  if (!(error instanceof Error)) return;
+  yield error as AnyError;
+  if (error.cause !== undefined) yield* flatten(error.cause);
+  if (error instanceof AggregateError) { for (const inner of error.errors) yield* flatten(inner); }
+}
+
+/** Resolves at the first SIGINT or SIGTERM; `stop` gives the signals back. */
+export function interruption(): { readonly signal: AbortSignal; stop(): void } {
+  const controller = new AbortController();
+  const abort = () => controller.abort();
+  const signals: Deno.Signal[] = Deno.build.os === "windows" ? ["SIGINT"] : ["SIGINT", "SIGTERM"];
+  for (const signal of signals) Deno.addSignalListener(signal, abort);
+  return {
+    signal: controller.signal,
+    stop: () => {
+      for (const signal of signals) Deno.removeSignalListener(signal, abort);
+    },
+  };
+}

@@ -1,0 +1,77 @@
+/** What a command is, and what it is given. */
+import type { Config } from "../../core/config/mod.ts";
+import type { Log } from "../../core/runtime/mod.ts";
+import type { ObjectStore } from "../../core/storage/object_store.ts";
+import type { ParsedArguments } from "./arguments.ts";
+
+/** One flag of a command, besides the settings. */
+export interface Flag {
+  readonly name: string;
+  /** One letter. */
+  readonly short?: string;
+  /** `switch` takes no value; `list` may be given several times. */
+  readonly kind: "switch" | "text" | "whole" | "list";
+  /** Stands for the value in the help. */
+  readonly value?: string;
+  readonly doc: string;
+}
+
+/** A broker that serves. */
+export interface RunningBroker {
+  readonly host: string;
+  readonly port: number;
+  /** Resolves with the reason when the broker cannot go on by itself. */
+  readonly failed: Promise<unknown>;
+  /** Answers what was accepted, then serves nothing more. */
+  drain(): Promise<void>;
+  /** Ends everything that is left; after it the process may exit. */
+  stop(): Promise<void>;
+}
+
+/** What main.ts puts together; commands see neither drivers nor the composition. */
+export interface Wiring {
+  readonly version: string;
+  /** A listening broker on the drivers that the settings name. */
+  startBroker(config: Config, log: Log): Promise<RunningBroker>;
+  /** The object store alone, for `dump`. */
+  openStore(config: Config, log: Log): Promise<ObjectStore>;
+}
+
+export interface Invocation {
+  readonly args: ParsedArguments;
+  readonly env: Readonly<Record<string, string>>;
+  readonly wiring: Wiring;
+}
+
+export interface Command {
+  /** `produce TOPIC [flags]`. */
+  readonly usage: string;
+  readonly summary: string;
+  /** More than the summary says; paragraphs. */
+  readonly details?: readonly string[];
+  readonly flags: readonly Flag[];
+  /** Whether every setting is a flag too. */
+  readonly takesSettings: boolean;
+  readonly examples: readonly string[];
+  /** The exit code. */
+  run(invocation: Invocation): Promise<number> | number;
+}
+
+/** Documented in `kafscale --help`. */
+export const EXIT = { ok: 0, failed: 1, usage: 2, interrupted: 130 } as const;
+
+/** One sentence for the person who ran the command: what is wrong and what to do. */
+export class CliError extends Error {
+  override name = "CliError";
+
+  constructor(message: string, readonly exitCode: number = EXIT.failed) {
+    super(message);
+  }
+}
+
+/** A command line that cannot be understood. */
+export class UsageError extends CliError {
+  constructor(message: string) {
+    super(message, EXIT.usage);
+  }
+}

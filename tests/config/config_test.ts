@@ -1,0 +1,181 @@
+import { assert, assertEquals } from "@std/assert";
+import {
+  advertisedAddress,
+  defaultConfig,
+  listenAddress,
+  parseListenAddress,
+  resolveConfig,
+} from "../../core/config/mod.ts";
+
+const NOTHING = { env: {}, flags: {} };
+
+function errorsOf(input: Partial<Parameters<typeof resolveConfig>[0]>): readonly string[] {
+  const result = resolveConfig({ ...NOTHING, ...input });
+  assert(!result.ok);
+  return result.errors;
+}
+
+function configOf(input: Partial<Parameters<typeof resolveConfig>[0]>) {
+  const result = resolveConfig({ ...NOTHING, ...input });
+  assert(result.ok, result.ok ? "" : result.errors.join("; "));
+  return result;
+}
+
+Deno.test("resolveConfig() gives the defaults when nothing is set", () => {
+  const { config, sources, warnings } = configOf({});
+  assertEquals({ ...config }, { ...defaultConfig() });
+  assertEquals(new Set(Object.values(sources)), new Set(["default"]));
+  assertEquals(warnings, []);
+});
+
+Deno.test("resolveConfig() prefers flag over environment over file over default", () => {
+  const file = { name: "b.json", values: { brokerId: 1, rack: "a", logLevel: "warn" } };
+  const env = { KAFSCALE_BROKER_ID: "2", KAFSCALE_RACK: "b" };
+  const { config, sources } = configOf({ file, env, flags: { "broker-id": "3" } });
+  assertEquals([config.brokerId, config.rack, config.logLevel], [3, "b", "warn"]);
+  assertEquals([sources.brokerId, sources.rack, sources.logLevel, sources.dataDir], [
+    "flag",
+    "environment",
+    "file",
+    "default",
+  ]);
+});
+
+Deno.test("resolveConfig() reads sizes as bytes or with a unit of powers of 1,024", () => {
+  const sizes = {
+    "8388608": 8388608,
+    "8MiB": 8388608,
+    "8mb": 8388608,
+    "8m": 8388608,
+    "1.5g": 1610612736,
+  };
+  for (const [text, bytes] of Object.entries(sizes)) {
+    assertEquals(configOf({ env: { KAFSCALE_WAL_BYTES: text } }).config.walBytes, bytes, text);
+  }
+  const file = { name: "b.json", values: { walBytes: 8388608 } };
+  assertEquals(configOf({ file }).config.walBytes, 8388608);
+});
+
+Deno.test("resolveConfig() reads booleans in the forms that people use", () => {
+  for (const text of ["true", "1", "yes", "on", "TRUE"]) {
+    const env = { KAFSCALE_AUTO_CREATE_TOPICS: text };
+    assertEquals(configOf({ env }).config.autoCreateTopics, true, text);
+  }
+  for (const text of ["false", "0", "no", "off"]) {
+    const env = { KAFSCALE_AUTO_CREATE_TOPICS: text };
+    assertEquals(configOf({ env }).config.autoCreateTopics, false, text);
+  }
+});
+
+Deno.test("resolveConfig() says what a wrong value must be, whatever the source", () => {
+  assertEquals(errorsOf({ env: { KAFSCALE_SEGMENT_BYTES: "lots" } }), [
+    'KAFSCALE_SEGMENT_BYTES must be a size from 64KiB to 1GiB, in bytes or like 64MiB; got "lots"',
+  ]);
+  assertEquals(errorsOf({ flags: { "broker-id": "-1" } }), [
+    '--broker-id must be a whole number from 0 to 2147483647; got "-1"',
+  ]);
+  assertEquals(errorsOf({ file: { name: "b.json", values: { logLevel: "loud" } } }), [
+    'logLevel in b.json must be one of debug, info, warn, error; got "loud"',
+  ]);
+  assertEquals(errorsOf({ env: { KAFSCALE_BROKER_ADDR: "9092" } }), [
+    'KAFSCALE_BROKER_ADDR must be HOST:PORT, :PORT for every interface, or [IPv6]:PORT; got "9092"',
+  ]);
+});
+
+Deno.test("resolveConfig() tells every error at once", () => {
+  const env = { KAFSCALE_BROKER_ID: "x", KAFSCALE_LOG_LEVEL: "y" };
+  assertEquals(errorsOf({ env, flags: { nope: "1" } }).length, 3);
+});
+
+Deno.test("resolveConfig() warns of an unknown variable with the nearest name", () => {
+  const { warnings } = configOf({ env: { KAFSCALE_WAL_BYTE: "1", OTHER: "x" } });
+  assertEquals(warnings, [
+    "unknown setting KAFSCALE_WAL_BYTE has no effect; did you mean KAFSCALE_WAL_BYTES?",
+  ]);
+});
+
+Deno.test("resolveConfig() refuses unknown flags and file keys with the nearest name", () => {
+  assertEquals(errorsOf({ flags: { "broker-adr": ":1" } }), [
+    "unknown flag --broker-adr; did you mean --broker-addr?",
+  ]);
+  assertEquals(errorsOf({ file: { name: "b.json", values: { brokrId: 1 } } }), [
+    "unknown setting brokrId in b.json; did you mean brokerId?",
+  ]);
+  assertEquals(errorsOf({ file: { name: "b.json", values: [] } }), [
+    "b.json must hold one JSON object with setting names as keys",
+  ]);
+});
+
+Deno.test("resolveConfig() never ignores a later part's name silently, nor prints its value", () => {
+  const env = { KAFSCALE_S3_SECRET_KEY: "hunter2", KAFSCALE_UI_PASSWORD: "hunter3" };
+  const { warnings } = configOf({ env });
+  assertEquals(warnings, [
+    "KAFSCALE_S3_SECRET_KEY is set, but not available in this version, and has no effect",
+    "KAFSCALE_UI_PASSWORD belongs to another KafScale program and has no effect on a broker",
+  ]);
+  assertEquals(errorsOf({ flags: { "s3-bucket": "b" } }), [
+    "--s3-bucket is not available in this version; leave it out",
+  ]);
+  assertEquals(errorsOf({ file: { name: "b.json", values: { s3Bucket: "b" } } }), [
+    "s3Bucket in b.json is not available in this version; remove it",
+  ]);
+});
+
+Deno.test("resolveConfig() takes KAFSCALE_CACHE_SIZE unless KAFSCALE_CACHE_BYTES is set", () => {
+  assertEquals(configOf({ env: { KAFSCALE_CACHE_SIZE: "32MiB" } }).config.cacheBytes, 33554432);
+  const both = configOf({ env: { KAFSCALE_CACHE_SIZE: "32MiB", KAFSCALE_CACHE_BYTES: "16MiB" } });
+  assertEquals(both.config.cacheBytes, 16777216);
+  assertEquals(both.warnings, [
+    "KAFSCALE_CACHE_SIZE is not used, because KAFSCALE_CACHE_BYTES is set too",
+  ]);
+});
+
+Deno.test("resolveConfig() reads a variable that is set to nothing as not set", () => {
+  assertEquals(configOf({ env: { KAFSCALE_BROKER_ID: "" } }).sources.brokerId, "default");
+});
+
+Deno.test("resolveConfig() follows KAFSCALE_USE_MEMORY_S3 into storage and metadata", () => {
+  const { config, sources } = configOf({ env: { KAFSCALE_USE_MEMORY_S3: "1" } });
+  assertEquals([config.storage, config.metadata], ["memory", "memory"]);
+  assertEquals([sources.storage, sources.metadata], ["derived", "derived"]);
+  const kept = configOf({
+    env: { KAFSCALE_STORAGE: "memory", KAFSCALE_METADATA: "embedded" },
+  });
+  assertEquals(kept.config.metadata, "embedded");
+  assertEquals(
+    errorsOf({ env: { KAFSCALE_USE_MEMORY_S3: "1", KAFSCALE_STORAGE: "file" } }).length,
+    1,
+  );
+});
+
+Deno.test("resolveConfig() checks settings against each other", () => {
+  const env = {
+    KAFSCALE_GROUP_MIN_SESSION_TIMEOUT_MS: "5000",
+    KAFSCALE_GROUP_MAX_SESSION_TIMEOUT_MS: "4000",
+  };
+  assertEquals(errorsOf({ env }), [
+    "KAFSCALE_GROUP_MIN_SESSION_TIMEOUT_MS (5000) must not be above " +
+    "KAFSCALE_GROUP_MAX_SESSION_TIMEOUT_MS (4000)",
+  ]);
+});
+
+Deno.test("parseListenAddress() takes :PORT, HOST:PORT and [IPv6]:PORT, and nothing else", () => {
+  assertEquals(parseListenAddress(":9092"), { host: "0.0.0.0", port: 9092 });
+  assertEquals(parseListenAddress("localhost:0"), { host: "localhost", port: 0 });
+  assertEquals(parseListenAddress("[::1]:9092"), { host: "::1", port: 9092 });
+  for (const wrong of ["", "9092", "host", "host:", "host:70000", "::1:9092", "a b:1", "x/y:1"]) {
+    assertEquals(parseListenAddress(wrong), undefined, wrong);
+  }
+});
+
+Deno.test("advertisedAddress() is what is set, else what is listened on, never a wildcard", () => {
+  const any = { host: "0.0.0.0", port: 9092 };
+  assertEquals(advertisedAddress(defaultConfig(), any), { host: "127.0.0.1", port: 9092 });
+  assertEquals(advertisedAddress(defaultConfig(), { host: "10.0.0.7", port: 41000 }), {
+    host: "10.0.0.7",
+    port: 41000,
+  });
+  const set = defaultConfig({ brokerHost: "kafka.example.com", brokerPort: 443 });
+  assertEquals(advertisedAddress(set, any), { host: "kafka.example.com", port: 443 });
+  assertEquals(listenAddress(defaultConfig()), any);
+});

@@ -1,0 +1,12 @@
+import { CALM, MemoryObjects, memoryStore } from "../../drivers/storage/memory/driver.ts";
+import { systemLog, systemRuntime } from "../../core/runtime/system.ts";
+import { objectStoreConformance } from "../conformance/object_store.ts";
+
+const runtime = systemRuntime(systemLog("error", false));
+const open = (faults?: typeof CALM) => () =>
+  Promise.resolve({ store: memoryStore(new MemoryObjects(), runtime, faults) });
+
+objectStoreConformance("memory", open());
+objectStoreConformance("memory with latency", open({ ...CALM, latencyMaxMs: 2 }), {
+  listKeys: 300,
+});

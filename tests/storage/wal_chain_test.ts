@@ -1,0 +1,293 @@
+import { assert, assertEquals } from "@std/assert";
+import { ErrorCode } from "../../core/protocol/errors.ts";
+import { systemLog, systemRuntime } from "../../core/runtime/system.ts";
+import { slotKey } from "../../core/storage/keys.ts";
+import { type ObjectStore, StoreError } from "../../core/storage/object_store.ts";
+import type { RowSink, WalObject } from "../../core/storage/wal/commit.ts";
+import { WalChain } from "../../core/storage/wal/chain.ts";
+import type { BatchRow } from "../../core/storage/wal/format.ts";
+import { sealChain } from "../../core/storage/wal/seal.ts";
+import { SLAB_BYTES, SlabPool } from "../../core/storage/wal/slab_pool.ts";
+import { MemoryObjects, memoryStore } from "../../drivers/storage/memory/driver.ts";
+
+const runtime = systemRuntime(systemLog("error", true));
+const TOPIC = "AAECAwQFBgcICQoLDA0ODw";
+
+class Sink implements RowSink {
+  readonly topicId = TOPIC;
+  readonly rows: BatchRow[] = [];
+  constructor(readonly partition: number) {}
+  committed(rows: readonly BatchRow[], _object: WalObject): void {
+    this.rows.push(...rows);
+  }
+}
+
+/** A store whose conditional creates are decided by the test. */
+function gated(inner: ObjectStore) {
+  const pending: { key: string; go: (fate?: "lose" | "fail") => Promise<void> }[] = [];
+  const store: ObjectStore = {
+    ...inner,
+    advice: inner.advice,
+    get: (key, range, o) => inner.get(key, range, o),
+    put: (key, body, o) => inner.put(key, body, o),
+    list: (prefix, after, o) => inner.list(prefix, after, o),
+    delete: (keys, o) => inner.delete(keys, o),
+    close: () => inner.close(),
+    putIfAbsent: (key, body, o) =>
+      new Promise((resolve, reject) => {
+        pending.push({
+          key,
+          go: async (fate) => {
+            if (fate === "fail") return reject(new StoreError("retry", "no effect"));
+            const outcome = await inner.putIfAbsent(key, body, o);
+            if (fate === "lose") reject(new StoreError("retry", "reply lost"));
+            else resolve(outcome);
+          },
+        });
+      }),
+  };
+  return { store, pending };
+}
+
+interface Setup {
+  objects: MemoryObjects;
+  chain: WalChain;
+  pending: ReturnType<typeof gated>["pending"];
+  committed: WalObject[];
+  fenced: () => boolean;
+}
+
+function setup(overrides: Partial<{ commitBytes: number; parallel: number }> = {}): Setup {
+  const objects = new MemoryObjects();
+  const { store, pending } = gated(memoryStore(objects, runtime));
+  const committed: WalObject[] = [];
+  let fenced = false;
+  const chain = new WalChain({
+    runtime,
+    store,
+    namespace: "ns",
+    brokerId: 1,
+    brokerEpoch: 4,
+    pool: new SlabPool(2),
+    commitBytes: 1 << 20,
+    parallel: 2,
+    spacingMs: 0,
+    uncommittedBytesMax: 8 << 20,
+    onCommitted: (object) => void committed.push(object),
+    onFenced: () => {
+      fenced = true;
+    },
+    ...overrides,
+  });
+  return { objects, chain, pending, committed, fenced: () => fenced };
+}
+
+function append(chain: WalChain, sink: Sink, baseOffset: number, bytes: Uint8Array) {
+  const row: BatchRow = {
+    baseOffset,
+    lastOffsetDelta: 0,
+    position: -1,
+    length: -1,
+    maxTimestampMs: 0,
+    leaderEpoch: 0,
+    attributes: 0,
+    producerId: -1,
+    producerEpoch: -1,
+    baseSequence: -1,
+    object: 0,
+  };
+  return { row, commit: chain.append(sink, row, bytes, 0, bytes.length) };
+}
+
+const bytesOf = (length: number, fill: number) => new Uint8Array(length).fill(fill);
+const turn = () => new Promise((resolve) => setTimeout(resolve, 5));
+
+async function settled(promise: Promise<unknown>): Promise<boolean> {
+  let done = false;
+  promise.then(() => done = true);
+  await turn();
+  return done;
+}
+
+Deno.test("append() makes one object of all that arrives in a turn, of all partitions", async () => {
+  const { chain, pending, objects, committed } = setup();
+  const sinks = [new Sink(0), new Sink(1)];
+  append(chain, sinks[0]!, 0, bytesOf(100, 1));
+  const last = append(chain, sinks[1]!, 0, bytesOf(50, 2));
+  await turn();
+  assertEquals(pending.length, 1);
+  assertEquals(await settled(last.commit.done.promise), false);
+  await pending[0]!.go();
+  assertEquals(await last.commit.done.promise, 0);
+  assertEquals(sinks.map((sink) => sink.rows.length), [1, 1]);
+  assertEquals(committed[0]!.live, 2);
+  const stored = objects.get(slotKey("ns", 1, 4, 0))!;
+  assertEquals(
+    stored.slice(last.row.position, last.row.position + last.row.length),
+    bytesOf(50, 2),
+  );
+});
+
+Deno.test("commits are acknowledged strictly in slot order", async () => {
+  const { chain, pending } = setup({ commitBytes: 1000 });
+  const sink = new Sink(0);
+  const first = append(chain, sink, 0, bytesOf(1000, 1)).commit;
+  const second = append(chain, sink, 1, bytesOf(1000, 2)).commit;
+  await turn();
+  assertEquals(pending.map(({ key }) => key), [slotKey("ns", 1, 4, 0), slotKey("ns", 1, 4, 1)]);
+  await pending[1]!.go();
+  assertEquals(await settled(second.done.promise), false);
+  await pending[0]!.go();
+  assertEquals(await Promise.all([first.done.promise, second.done.promise]), [0, 0]);
+  assertEquals(sink.rows.map((row) => row.baseOffset), [0, 1]);
+});
+
+Deno.test("no more than `parallel` uploads are in flight", async () => {
+  const { chain, pending } = setup({ commitBytes: 1000 });
+  const sink = new Sink(0);
+  for (let offset = 0; offset < 5; offset++) append(chain, sink, offset, bytesOf(1000, offset));
+  await turn();
+  assertEquals(pending.length, 2);
+  for (let at = 0; at < 5; at++) {
+    await pending[at]!.go();
+    await turn();
+  }
+  assertEquals(sink.rows.length, 5);
+});
+
+Deno.test("a lost reply is resolved by the nonce in the slot", async () => {
+  const { chain, pending, fenced } = setup();
+  const { commit } = append(chain, new Sink(0), 0, bytesOf(10, 1));
+  await turn();
+  await pending[0]!.go("lose");
+  while (pending.length < 2) await turn();
+  await pending[1]!.go();
+  assertEquals(await commit.done.promise, 0);
+  assertEquals(fenced(), false);
+});
+
+Deno.test("a failed upload is tried again until it is stored", async () => {
+  const { chain, pending } = setup();
+  const { commit } = append(chain, new Sink(0), 0, bytesOf(10, 1));
+  for (let attempt = 0; attempt < 3; attempt++) {
+    while (pending.length <= attempt) await turn();
+    await pending[attempt]!.go(attempt < 2 ? "fail" : undefined);
+  }
+  assertEquals(await commit.done.promise, 0);
+});
+
+Deno.test("a foreign object in a slot fences: it and all behind it fail, what is before it commits", async () => {
+  const { chain, pending, objects, fenced } = setup({ commitBytes: 1000, parallel: 3 });
+  const sink = new Sink(0);
+  const commits = [0, 1, 2, 3].map((at) => append(chain, sink, at, bytesOf(1000, at)).commit);
+  await turn();
+  objects.set(slotKey("ns", 1, 4, 1), bytesOf(40, 0));
+  const header = new Uint8Array([75, 87, 65, 76, 0, 1, 0, 2, 9, 9, 9, 9, 9, 9, 9, 9]);
+  objects.set(slotKey("ns", 1, 4, 1), header);
+  await pending[2]!.go();
+  await pending[1]!.go();
+  assertEquals(fenced(), false);
+  await pending[0]!.go();
+  const codes = await Promise.all(commits.map((commit) => commit.done.promise));
+  const lost = ErrorCode.NOT_LEADER_OR_FOLLOWER;
+  assertEquals(codes, [0, lost, lost, lost]);
+  assertEquals(sink.rows.length, 1);
+  assert(fenced());
+  assertEquals(chain.ended, lost);
+});
+
+Deno.test("room() waits while too much is uncommitted", async () => {
+  const { chain, pending } = setup({ commitBytes: 8 << 20 });
+  append(chain, new Sink(0), 0, bytesOf(8 << 20, 1));
+  assertEquals(chain.hasRoom, false);
+  const room = chain.room();
+  assertEquals(await settled(room), false);
+  await pending[0]!.go();
+  await room;
+  assert(chain.hasRoom);
+});
+
+Deno.test("a batch that straddles slabs is stored whole", async () => {
+  const { chain, pending, objects } = setup({ commitBytes: 4 << 20 });
+  const sink = new Sink(0);
+  const big = new Uint8Array(SLAB_BYTES + 12_345);
+  for (let at = 0; at < big.length; at++) big[at] = at * 7;
+  append(chain, sink, 0, bytesOf(777, 3));
+  const { row, commit } = append(chain, sink, 1, big);
+  await turn();
+  await pending[0]!.go();
+  await commit.done.promise;
+  const stored = objects.get(slotKey("ns", 1, 4, 0))!;
+  assertEquals(stored.slice(row.position, row.position + row.length), big);
+});
+
+Deno.test("close() fails every waiter", async () => {
+  const { chain } = setup();
+  const { commit } = append(chain, new Sink(0), 0, bytesOf(10, 1));
+  chain.close();
+  assertEquals(await commit.done.promise, ErrorCode.NOT_LEADER_OR_FOLLOWER);
+});
+
+function sealer(objects: MemoryObjects) {
+  return {
+    runtime,
+    store: memoryStore(objects, runtime),
+    namespace: "ns",
+    brokerId: 1,
+    brokerEpoch: 5,
+    signal: new AbortController().signal,
+  };
+}
+
+Deno.test("sealChain() returns the committed slots and fences their owner", async () => {
+  const { chain, pending, objects, fenced } = setup({ commitBytes: 1000 });
+  const sink = new Sink(3);
+  for (let offset = 0; offset < 3; offset++) {
+    const { commit } = append(chain, sink, offset, bytesOf(1000, offset));
+    await turn();
+    await pending[offset]!.go();
+    await commit.done.promise;
+  }
+  const id = { brokerId: 1, brokerEpoch: 4, lowWaterSlot: 0 };
+  const slots = await sealChain(sealer(objects), id);
+  assertEquals(slots.map((slot) => slot.footer.slot), [0, 1, 2]);
+  assertEquals(slots[2]!.footer.partitions[0]!.rows[0]!.baseOffset, 2);
+  const late = append(chain, sink, 3, bytesOf(1000, 9)).commit;
+  await turn();
+  await pending[3]!.go();
+  assertEquals(await late.done.promise, ErrorCode.NOT_LEADER_OR_FOLLOWER);
+  assert(fenced());
+  assertEquals((await sealChain(sealer(objects), id)).length, 3, "sealing again changes nothing");
+});
+
+Deno.test("sealChain() ends the chain at its first gap; what lies behind is void", async () => {
+  const { chain, pending, objects } = setup({ commitBytes: 1000, parallel: 3 });
+  const sink = new Sink(0);
+  const commits = [0, 1, 2].map((at) => append(chain, sink, at, bytesOf(1000, at)).commit);
+  await turn();
+  await pending[0]!.go();
+  await pending[2]!.go();
+  const id = { brokerId: 1, brokerEpoch: 4, lowWaterSlot: 0 };
+  const slots = await sealChain(sealer(objects), id);
+  assertEquals(slots.map((slot) => slot.footer.slot), [0]);
+  await pending[1]!.go();
+  const lost = ErrorCode.NOT_LEADER_OR_FOLLOWER;
+  assertEquals(await Promise.all(commits.map((c) => c.done.promise)), [0, lost, lost]);
+});
+
+Deno.test("sealChain() never looks below the low-water mark", async () => {
+  const { chain, pending, objects } = setup({ commitBytes: 1000 });
+  for (let offset = 0; offset < 3; offset++) {
+    const { commit } = append(chain, new Sink(0), offset, bytesOf(1000, offset));
+    await turn();
+    await pending[offset]!.go();
+    await commit.done.promise;
+  }
+  objects.delete(slotKey("ns", 1, 4, 0));
+  const slots = await sealChain(sealer(objects), {
+    brokerId: 1,
+    brokerEpoch: 4,
+    lowWaterSlot: 1,
+  });
+  assertEquals(slots.map((slot) => slot.footer.slot), [1, 2]);
+});
