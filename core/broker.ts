@@ -11,7 +11,7 @@ import {
   UNCOMMITTED_BYTES_MAX,
 } from "./config/limits.ts";
 import { adopt, recover } from "./cluster/recovery.ts";
-import { singleNode } from "./cluster/single_node.ts";
+import { LEADER_EPOCH, singleNode } from "./cluster/single_node.ts";
 import { GroupCoordinator } from "./groups/coordinator.ts";
 import { handlers } from "./handlers/mod.ts";
 import { FetchSessions } from "./handlers/fetch/sessions.ts";
@@ -121,23 +121,10 @@ class BrokerProcess implements Broker {
       ledger.addOwn(object);
       keepForReads(cache, object, commit);
     });
-    const record = await adopt(base, incarnation, chain);
-    if (record !== undefined) ledger.addOwn(record);
+    await adopt(base, incarnation, chain);
     for (const object of incarnation.recovered.objects) ledger.addAdopted(object);
 
-    const context: LogContext = {
-      runtime,
-      store,
-      cache,
-      segments: new SegmentReader(store, cache, SEGMENT_INDEXES_MAX),
-      chain,
-      namespace,
-      settings: (topic) => topicSettings(topic, config),
-      leaderEpoch: () => 0,
-      producersMax: PRODUCERS_PER_PARTITION_MAX,
-      producerExpirationMs: config.producerIdExpirationMs,
-      signal,
-    };
+    const context = this.#logContext(cache, chain);
     const logs = new Logs(context, topics, incarnation.recovered);
     const housekeeping = new Housekeeping({
       context,
@@ -157,6 +144,23 @@ class BrokerProcess implements Broker {
     this.#stopping.push(() => housekeeping.stop());
     this.#stopping.push(() => logs.close());
     this.#sweepLeftovers(ledger, incarnation.brokerEpoch);
+  }
+
+  #logContext(cache: BlockCache, chain: WalChain): LogContext {
+    const { config, runtime, store } = this.options;
+    return {
+      runtime,
+      store,
+      cache,
+      segments: new SegmentReader(store, cache, SEGMENT_INDEXES_MAX),
+      chain,
+      namespace: config.namespace,
+      settings: (topic) => topicSettings(topic, config),
+      leaderEpoch: () => LEADER_EPOCH,
+      producersMax: PRODUCERS_PER_PARTITION_MAX,
+      producerExpirationMs: config.producerIdExpirationMs,
+      signal: this.#abort.signal,
+    };
   }
 
   #openChain(

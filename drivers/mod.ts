@@ -41,9 +41,9 @@ const STORAGE: Readonly<Record<string, Open<ObjectStore>>> = {
 };
 
 const METADATA: Readonly<Record<string, Open<MetadataStore>>> = {
-  embedded: async ({ config, runtime }) => {
+  embedded: async ({ config }) => {
     const { openEmbeddedMetadata } = await import("./metadata/embedded/driver.ts");
-    return openEmbeddedMetadata({ dir: config.dataDir }, runtime);
+    return openEmbeddedMetadata({ dataDir: config.dataDir });
   },
   memory: async ({ runtime }) => {
     const { MemoryMetadata } = await import("./metadata/memory/driver.ts");

@@ -72,7 +72,9 @@ export class Reader {
     return this.view.getUint32(this.take(4));
   }
 
-  /** An int64 as a number; beyond ±2^53 the low bits are lost, so ids of that size use `bigint64`. */
+  /**
+   * An int64 as a number; beyond ±2^53 the low bits are lost, so ids of that size use `bigint64`.
+   */
   int64(): number {
     const at = this.take(8);
     return this.view.getInt32(at) * TWO_32 + this.view.getUint32(at + 4);

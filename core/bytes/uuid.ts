@@ -1,5 +1,6 @@
 /**
- * Topic and cluster ids: 16 bytes, written as Kafka prints them, 22 characters of unpadded base64url.
+ * Topic and cluster ids: 16 bytes, written as Kafka prints them, 22 characters of unpadded
+ * base64url.
  */
 import { MalformedError } from "./reader.ts";
 

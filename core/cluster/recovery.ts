@@ -7,9 +7,7 @@ import type { MetadataStore } from "../metadata/metadata_store.ts";
 import type { TopicRegistry } from "../metadata/topics.ts";
 import { RecoveredEntries } from "../log/recovered.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import { slotKey } from "../storage/keys.ts";
 import type { ObjectStore } from "../storage/object_store.ts";
-import type { WalObject } from "../storage/wal/commit.ts";
 import type { WalChain } from "../storage/wal/chain.ts";
 import { sealChain } from "../storage/wal/seal.ts";
 
@@ -62,28 +60,15 @@ export async function recover(o: RecoveryOptions): Promise<Incarnation> {
 
 /**
  * Commits the adoption record as the new chain's first slot, then forgets the sealed chains: from
- * then on the own chain alone is enough to recover from. Returns the adoption record's slot, if any.
+ * then on the own chain alone is enough to recover from.
  */
 export async function adopt(
   o: RecoveryOptions,
   incarnation: Incarnation,
   chain: WalChain,
-): Promise<WalObject | undefined> {
-  const { brokerEpoch, recovered, sealedEpochs } = incarnation;
+): Promise<void> {
+  const { recovered, sealedEpochs } = incarnation;
   const { objects, partitions, rows } = recovered.adoption();
-  let record: WalObject | undefined;
-  if (rows > 0) {
-    await chain.adopt(objects, partitions);
-    record = {
-      key: slotKey(o.namespace, o.brokerId, brokerEpoch, 0),
-      size: 0,
-      chainEpoch: brokerEpoch,
-      slot: 0,
-      createdMs: o.runtime.clock.wallMs(),
-      live: rows,
-    };
-    recovered.adoptedBy(record);
-  }
+  if (rows > 0) recovered.adoptedBy(await chain.adopt(objects, partitions, rows));
   if (sealedEpochs.length > 0) await removeChains(o.metadata, o.brokerId, sealedEpochs);
-  return record;
 }

@@ -64,6 +64,12 @@ export const FETCH_SESSION_IDLE_MS = 120_000;
  * served without a session; an incremental one is told to start over. */
 export const FETCH_SESSION_PARTITIONS_MAX = 500_000;
 
+// --- handlers: topics ---------------------------------------------------------------------------
+
+/** Partitions in one DescribeTopicPartitions answer (Kafka's max.request.partition.size.limit):
+ * about 100 KiB. The rest follows page by page. */
+export const DESCRIBED_PARTITIONS_MAX = 2_000;
+
 // --- groups -------------------------------------------------------------------------------------
 
 /** Groups that this coordinator keeps, empty ones included (about 1.5 KiB each). Above it a new
@@ -74,8 +80,8 @@ export const GROUPS_MAX = 50_000;
  * those. Above it JoinGroup answers GROUP_MAX_SIZE_REACHED. */
 export const GROUP_MEMBERS_TOTAL_MAX = 100_000;
 
-/** Members' metadata and assignments of one group: with the rest of a transaction it has to fit
- * etcd's 1.5 MiB. Above it JoinGroup answers GROUP_MAX_SIZE_REACHED, SyncGroup MESSAGE_TOO_LARGE. */
+/** Members' metadata and assignments of one group: with the rest of a transaction they fit etcd's
+ * 1.5 MiB. Above it: GROUP_MAX_SIZE_REACHED for JoinGroup, MESSAGE_TOO_LARGE for SyncGroup. */
 export const GROUP_STATE_BYTES_MAX = 1024 * 1024;
 
 /** The same of all groups together. Above it JoinGroup answers GROUP_MAX_SIZE_REACHED. */
@@ -91,7 +97,7 @@ export const OFFSETS_PER_TRANSACTION_MAX = 120;
 /** Bytes of offsets in one metadata transaction, so that it fits etcd's 1.5 MiB with members. */
 export const OFFSET_BYTES_PER_TRANSACTION_MAX = 256 * 1024;
 
-/** Writes and loads that wait for one group's store; above it: COORDINATOR_NOT_AVAILABLE, retriable. */
+/** Writes and loads that wait for one group's store; above it: COORDINATOR_NOT_AVAILABLE. */
 export const GROUP_WRITES_QUEUED_MAX = 4_096;
 
 /** How long a member that joins for the first time may be parked: it has no id to heartbeat with,
@@ -108,8 +114,8 @@ export const GROUP_LOAD_RETRY_MAX_MS = 5_000;
  * footer of each, 16 at a time. */
 export const WAL_OBJECTS_MAX = 1_000;
 
-/** Uncovered WAL, in bytes, from which on it is rewritten even while producers are busy. A minute of
- * the fastest load; disk space that a burst may take for a while. */
+/** Uncovered WAL, in bytes, from which on it is rewritten even while producers are busy. A minute
+ * of the fastest load; disk space that a burst may take for a while. */
 export const WAL_BYTES_HARD = 4 * 1024 * 1024 * 1024;
 
 /** Uncommitted bytes above which produce requests wait, holding their frame and so their socket:
@@ -127,15 +133,18 @@ export const SEGMENT_INDEXES_MAX = 512;
 
 // --- metadata -----------------------------------------------------------------------------------
 
-/** Partitions of one topic: a describe or metadata answer about it stays near 5 MiB. More is refused
- * with INVALID_PARTITIONS. */
+/** Partitions of one topic: a describe or metadata answer about it stays near 5 MiB. More is
+ * refused with INVALID_PARTITIONS. */
 export const PARTITIONS_PER_TOPIC_MAX = 100_000;
 
 /** Partitions of all topics: what a node was tested with, twenty times over. More is refused with
- * POLICY_VIOLATION. Counted in the local view, so rivals may overshoot it by what they add at once. */
+ * POLICY_VIOLATION. Counted in the local view: rivals may overshoot it by what they add at once. */
 export const PARTITIONS_MAX = 200_000;
 
-/** Characters of one topic config's value; only lists of replicas could be long. More: INVALID_CONFIG. */
+/**
+ * Characters of one topic config's value; only lists of replicas could be long. More:
+ * INVALID_CONFIG.
+ */
 export const TOPIC_CONFIG_VALUE_MAX = 8 * 1024;
 
 /** Commits of one admin request that are under way at once; the rest wait their turn. */
@@ -148,6 +157,16 @@ export const METADATA_VIEW_WAIT_MS = 10_000;
 /** Pauses between attempts to follow the metadata store again after an outage; they double. */
 export const METADATA_RETRY_MIN_MS = 100;
 export const METADATA_RETRY_MAX_MS = 5_000;
+
+// --- protocol -----------------------------------------------------------------------------------
+
+/** Objects and strings in the arrays of one message: each costs up to 100 times its bytes, so the
+ * frame's size is no bound. Twice PARTITIONS_MAX; above it the message counts as malformed. */
+export const MESSAGE_ELEMENTS_MAX = 500_000;
+
+/** What one compressed batch may grow to (zstd makes a megabyte of a kilobyte). Only lookups by
+ * timestamp, compaction and the CLI decompress; above it the batch counts as malformed. */
+export const DECOMPRESSED_BATCH_BYTES_MAX = 64 * 1024 * 1024;
 
 // --- relations ----------------------------------------------------------------------------------
 

@@ -26,6 +26,7 @@ import {
   type Revision,
 } from "../metadata/mod.ts";
 import { type Log } from "../runtime/mod.ts";
+import { changeBytes, lastChanges, split } from "./offset_batches.ts";
 import { GroupOffsets, type OffsetCache, type OffsetChange, type OffsetId } from "./offsets.ts";
 import { type GroupSnapshot, sealHead, sealMembers, sealOffset, unsealHead } from "./snapshot.ts";
 
@@ -363,38 +364,6 @@ export class Ledger {
   #warn(message: string, error: MetadataError): void {
     this.host.log.warn(message, { group: this.groupId, error: error.message });
   }
-}
-
-function changeBytes(groupId: string, { topic, value }: OffsetChange): number {
-  // the record's fixed part, two ids, and UTF-8 at its longest
-  return 96 + 3 * (groupId.length + topic.length + (value?.metadata.length ?? 0));
-}
-
-/** In pieces that fit a transaction each; at least one piece, which may be empty. */
-function split(groupId: string, changes: readonly OffsetChange[]): OffsetChange[][] {
-  const pieces: OffsetChange[][] = [[]];
-  let bytes = 0;
-  for (const change of changes) {
-    let piece = pieces.at(-1)!;
-    bytes += changeBytes(groupId, change);
-    const full = piece.length === OFFSETS_PER_TRANSACTION_MAX ||
-      bytes > OFFSET_BYTES_PER_TRANSACTION_MAX;
-    if (full && piece.length > 0) {
-      pieces.push(piece = []);
-      bytes = changeBytes(groupId, change);
-    }
-    piece.push(change);
-  }
-  return pieces;
-}
-
-/** The last change of each offset: a transaction has one operation per key. */
-function lastChanges(batch: readonly Write[]): OffsetChange[] {
-  const last = new Map<string, OffsetChange>();
-  for (const { changes } of batch) {
-    for (const change of changes) last.set(`${change.topic}/${change.partition}`, change);
-  }
-  return [...last.values()];
 }
 
 function worst(outcomes: readonly Outcome[]): Outcome {

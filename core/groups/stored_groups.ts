@@ -30,9 +30,9 @@ export async function readGroups(store: MetadataStore, log: Log): Promise<Stored
   const groups: StoredGroup[] = [];
   for (const entry of entries) {
     if (!entry.key.startsWith(GROUP_HEADS_PREFIX)) continue;
-    const groupId = entry.key.slice(GROUP_HEADS_PREFIX.length);
+    const part = entry.key.slice(GROUP_HEADS_PREFIX.length);
     try {
-      groups.push(storedGroup(groupId, entry, members.get(groupId)));
+      groups.push(storedGroup(entry, members.get(part)));
     } catch (error) {
       if (!(error instanceof MetadataError)) throw error;
       log.error("a stored group cannot be read; delete the key to give the group up", {
@@ -55,13 +55,13 @@ export async function readGroup(
     const members = await store.get(groupMembersKey(groupId));
     // members are written with the head: an unchanged head means that they belong to it
     const again = await store.get(groupHeadKey(groupId));
-    if (again?.revision === head.revision) return storedGroup(groupId, head, members);
+    if (again?.revision === head.revision) return storedGroup(head, members);
   }
   throw new MetadataError("retry", "the group changes too fast to be read");
 }
 
-function storedGroup(groupId: string, head: Entry, members: Entry | undefined): StoredGroup {
-  const { snapshot } = unsealHead(head.key, head.value);
+function storedGroup(head: Entry, members: Entry | undefined): StoredGroup {
+  const { groupId, snapshot } = unsealHead(head.key, head.value);
   return {
     groupId,
     revision: head.revision,

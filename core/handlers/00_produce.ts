@@ -6,7 +6,8 @@
  * uncommitted state waits for that state. What isn't committed within `timeoutMs` is answered with
  * REQUEST_TIMED_OUT: it may still be committed, and an idempotent retry is recognised (I6).
  *
- * Names up to v12, topic ids from v13 on (KIP-516). KIP-951 leader hints: on NOT_LEADER_OR_FOLLOWER.
+ * Names up to v12, topic ids from v13 on (KIP-516). KIP-951 leader hints: on
+ * NOT_LEADER_OR_FOLLOWER.
  */
 import { produce } from "../protocol/messages/00_produce.ts";
 import type { LooseResponseOf, RequestOf } from "../protocol/api.ts";
@@ -69,7 +70,9 @@ async function answerProduce(
   return undefined;
 }
 
-/** An acks=0 produce failed: the connection is closed, so that the client refreshes its metadata. */
+/**
+ * An acks=0 produce failed: the connection is closed, so that the client refreshes its metadata.
+ */
 export class AcksZeroError extends Error {
   override name = "AcksZeroError";
   readonly closesConnection = true;
@@ -104,9 +107,10 @@ async function appendAll(
   return request.topicData.map((data, at) => ({
     name: data.name,
     topicId: data.topicId,
-    partitions: data.partitionData.map((partition, index) =>
-      append(partition, refusal !== 0 ? refusal : ready[at]![index]!, request.transactionalId)
-    ),
+    partitions: data.partitionData.map((partition, index) => {
+      const log = refusal !== 0 ? refusal : ready[at]![index]!;
+      return append(partition, log, request.transactionalId, context.apiVersion);
+    }),
   }));
 }
 
@@ -114,6 +118,7 @@ function append(
   { index, records }: PartitionData,
   log: PartitionLog | ErrorCodeValue,
   transactionalId: string | null,
+  produceVersion: number,
 ): Outcome {
   if (typeof log === "number") return refused(index, log, null);
   if (transactionalId !== null) {
@@ -123,7 +128,7 @@ function append(
   if (records === null || records.length === 0) {
     return refused(index, ErrorCode.INVALID_RECORD, "a partition has no record batch");
   }
-  return { index, result: log.append(records, 0, records.length) };
+  return { index, result: log.append(records, 0, records.length, produceVersion) };
 }
 
 function refused(index: number, errorCode: ErrorCodeValue, errorMessage: string | null): Outcome {

@@ -1,4 +1,74 @@
 /**
- * DescribeTopicPartitions (key 75), version 0.
+ * DescribeTopicPartitions (key 75), version 0 (KIP-966).
+ *
+ *     DescribeTopicPartitions => [topic] response_partition_limit cursor(topic_name partition_index)
+ *
+ * Topics in name order, an empty list meaning all; at most 2000 partitions, or fewer where the
+ * client says so, then a cursor to go on from. Eligible leader replicas do not exist here: no leader
+ * depends on what a broker holds.
  */
-export {};
+import type { LooseResponseOf, RequestOf } from "../protocol/api.ts";
+import { ErrorCode } from "../protocol/errors.ts";
+import { describeTopicPartitions } from "../protocol/messages/75_describe_topic_partitions.ts";
+import { topicNameFault } from "../metadata/topic_names.ts";
+import { topicOperations } from "./authorized_operations.ts";
+import { handler } from "./handler.ts";
+import { describePartition } from "./partition_description.ts";
+import type { Rooms } from "./rooms.ts";
+
+type Request = RequestOf<typeof describeTopicPartitions>;
+type Response = LooseResponseOf<typeof describeTopicPartitions>;
+type TopicResponse = NonNullable<Response["topics"]>[number];
+
+/** Kafka's default of max.request.partition.size.limit. */
+const PARTITIONS_PER_ANSWER_MAX = 2000;
+
+export const describeTopicPartitionsHandler = handler(
+  describeTopicPartitions,
+  (rooms, _context, request): Response => {
+    let room = Math.max(1, Math.min(request.responsePartitionLimit, PARTITIONS_PER_ANSWER_MAX));
+    const topics: TopicResponse[] = [];
+    for (const name of names(rooms, request)) {
+      if (room === 0) return { topics, nextCursor: { topicName: name, partitionIndex: 0 } };
+      const first = request.cursor?.topicName === name
+        ? Math.max(0, request.cursor.partitionIndex)
+        : 0;
+      const topic = rooms.topics.byName(name);
+      if (topic === undefined) {
+        const errorCode = topicNameFault(name) === undefined
+          ? ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+          : ErrorCode.INVALID_TOPIC_EXCEPTION;
+        topics.push({ name, errorCode });
+        continue;
+      }
+      const end = Math.min(topic.partitionCount, first + room);
+      const count = Math.max(0, end - first);
+      room -= count;
+      topics.push({
+        errorCode: ErrorCode.NONE,
+        name,
+        topicId: topic.id,
+        isInternal: false,
+        partitions: Array.from({ length: count }, (_, at) => ({
+          ...describePartition(rooms, topic, first + at),
+          eligibleLeaderReplicas: [],
+          lastKnownElr: [],
+        })),
+        topicAuthorizedOperations: topicOperations(rooms.config, true),
+      });
+      if (end < topic.partitionCount) {
+        return { topics, nextCursor: { topicName: name, partitionIndex: end } };
+      }
+    }
+    return { topics, nextCursor: null };
+  },
+);
+
+/** The asked topics from the cursor on, each once, in order. */
+function names(rooms: Rooms, { topics, cursor }: Request): string[] {
+  const asked = topics.length === 0
+    ? Array.from(rooms.topics.all(), (topic) => topic.name)
+    : [...new Set(topics.map((topic) => topic.name))];
+  asked.sort();
+  return cursor === null ? asked : asked.filter((name) => name >= cursor.topicName);
+}

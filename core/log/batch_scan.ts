@@ -1,15 +1,13 @@
 /** Walks the record batches of a byte range by their headers alone. */
 import type { Gather } from "../bytes/mod.ts";
-
-/** Base offset and length field in front of what the length counts. */
-export const BATCH_OVERHEAD_BYTES = 12;
-/** The smallest whole v2 batch header. */
-export const BATCH_HEADER_BYTES = 61;
-
-const LENGTH_AT = 8;
-const ATTRIBUTES_AT = 21;
-const LAST_OFFSET_DELTA_AT = 23;
-const MAX_TIMESTAMP_AT = 35;
+import {
+  BATCH_ATTRIBUTES_AT,
+  BATCH_HEADER_BYTES,
+  BATCH_LAST_OFFSET_DELTA_AT,
+  BATCH_LENGTH_AT,
+  BATCH_MAX_TIMESTAMP_AT,
+  BATCH_OVERHEAD_BYTES,
+} from "../protocol/record_batch.ts";
 
 /** One batch of a scan; positions in the gather list's own coordinates. */
 export interface ScannedBatch {
@@ -31,10 +29,11 @@ export function emptyScan(): ScannedBatch {
 export function scanBatch(bytes: Gather, at: number, into: ScannedBatch): boolean {
   if (at + BATCH_HEADER_BYTES > bytes.end) return false;
   into.start = at;
-  into.end = at + BATCH_OVERHEAD_BYTES + bytes.int32(at + LENGTH_AT);
+  into.end = at + BATCH_OVERHEAD_BYTES + bytes.int32(at + BATCH_LENGTH_AT);
   into.baseOffset = bytes.int64(at);
-  into.lastOffset = into.baseOffset + bytes.int32(at + LAST_OFFSET_DELTA_AT);
-  into.maxTimestampMs = bytes.int64(at + MAX_TIMESTAMP_AT);
-  into.attributes = (bytes.uint8(at + ATTRIBUTES_AT) << 8) | bytes.uint8(at + ATTRIBUTES_AT + 1);
+  into.lastOffset = into.baseOffset + bytes.int32(at + BATCH_LAST_OFFSET_DELTA_AT);
+  into.maxTimestampMs = bytes.int64(at + BATCH_MAX_TIMESTAMP_AT);
+  into.attributes = (bytes.uint8(at + BATCH_ATTRIBUTES_AT) << 8) |
+    bytes.uint8(at + BATCH_ATTRIBUTES_AT + 1);
   return true;
 }

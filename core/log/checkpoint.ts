@@ -1,6 +1,6 @@
 /**
- * The partition's checkpoint and its one writer: manifests are created conditionally in sequence, one
- * at a time; who loses the race reloads the newest and goes on from it (DESIGN 1).
+ * The partition's checkpoint and its one writer: manifests are created conditionally in sequence,
+ * one at a time; who loses the race reloads the newest and goes on from it (DESIGN 1).
  */
 import { createManifest, loadNewestManifest, superseded } from "../storage/manifest_store.ts";
 import type {
@@ -64,9 +64,9 @@ export class Checkpoint {
 
   /**
    * Runs `change` alone among all updates of this partition. It gets the checkpoint as it is then,
-   * and returns what the next manifest changes (undefined: nothing to do) along with the producers as
-   * of a moved `coveredOffset`. Resolves to true when the manifest is durable, false when nothing was
-   * to do or a rival was first: the checkpoint is then the rival's.
+   * and returns what the next manifest changes (undefined: nothing to do) along with the producers
+   * as of a moved `coveredOffset`. Resolves to true when the manifest is durable, false when
+   * nothing was to do or a rival was first: the checkpoint is then the rival's.
    */
   update(
     change: () => Promise<

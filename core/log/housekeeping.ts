@@ -1,7 +1,7 @@
 /**
- * The background work on logs: rewriting WAL into segments, deleting covered WAL objects, retention,
- * and the removal of deleted topics. One thing at a time, in small steps, and behind the producers:
- * while they are busy rewriting waits, up to a hard limit of uncovered WAL.
+ * The background work on logs: rewriting WAL into segments, deleting covered WAL objects,
+ * retention, and the removal of deleted topics. One thing at a time, in small steps, and behind the
+ * producers: while they are busy rewriting waits, up to a hard limit of uncovered WAL.
  */
 import type { TopicRegistry } from "../metadata/topics.ts";
 import { StoreError } from "../storage/object_store.ts";
@@ -72,7 +72,9 @@ export class Housekeeping {
     await this.options.ledger.sweep();
   }
 
-  /** Deletes the objects of topics that metadata says are deleted; picks up where a crash left off. */
+  /**
+   * Deletes the objects of topics that metadata says are deleted; picks up where a crash left off.
+   */
   resumeDeletions(): void {
     this.#deleting = this.#deleting.then(() => this.#deleteTopics());
   }

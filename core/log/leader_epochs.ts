@@ -26,7 +26,8 @@ export class LeaderEpochs {
   }
 
   /**
-   * The largest epoch at most `epoch` and its exclusive end; (-1, -1) where `epoch` is unknown here.
+   * The largest epoch at most `epoch` and its exclusive end; (-1, -1) where `epoch` is unknown
+   * here.
    * `current` is the leader's own epoch, which ends at `endOffset`.
    */
   endOffset(

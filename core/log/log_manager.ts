@@ -12,8 +12,8 @@ export interface LogManager {
     partition: number,
   ): PartitionLog | ErrorCodeValue | Promise<PartitionLog | ErrorCodeValue>;
   /**
-   * 0 when uncommitted bytes are below their limit; else a wait for it, of `timeoutMs` at most, which
-   * ends in 0 or the code to answer (I9: back-pressure first, REQUEST_TIMED_OUT at last).
+   * 0 when uncommitted bytes are below their limit; else a wait for it, of `timeoutMs` at most,
+   * which ends in 0 or the code to answer (I9: back-pressure first, REQUEST_TIMED_OUT at last).
    */
   room(timeoutMs: number): ErrorCodeValue | Promise<ErrorCodeValue>;
   /** Total bytes by partition, for DescribeLogDirs; loads nothing that isn't loaded. */

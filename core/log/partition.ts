@@ -14,9 +14,9 @@ export interface AppendResult {
   readonly logAppendTimeMs: number;
   readonly logStartOffset: number;
   /**
-   * Settles when what the answer depends on is durable (refusals that were computed from uncommitted
-   * state included); undefined when it depends on nothing. Resolves to the error that replaces the
-   * answer when the commit failed, else 0.
+   * Settles when what the answer depends on is durable (refusals that were computed from
+   * uncommitted state included); undefined when it depends on nothing. Resolves to the error that
+   * replaces the answer when the commit failed, else 0.
    */
   readonly committed: Promise<ErrorCodeValue> | undefined;
 }
@@ -70,7 +70,7 @@ export interface PartitionLog {
    * Checks and appends the record batches in `bytes[start, end)`. Synchronous: the bytes are copied
    * before it returns (base offset and leader epoch are patched in place first).
    */
-  append(bytes: Uint8Array, start: number, end: number): AppendResult;
+  append(bytes: Uint8Array, start: number, end: number, produceVersion: number): AppendResult;
   /**
    * Reads from `offset` up to the limit of `isolation`, at most `maxBytes` but, where
    * `atLeastOneBatch`, never less than one whole batch if there is one. OFFSET_OUT_OF_RANGE outside
@@ -91,7 +91,9 @@ export interface PartitionLog {
   offsetForTimestamp(timestampMs: number, isolation: Isolation): Promise<TimestampOffset>;
   /** The record with the greatest timestamp (KIP-734). */
   offsetOfMaxTimestamp(): Promise<TimestampOffset>;
-  /** Largest epoch at most `epoch`, with its exclusive end offset; (-1, -1) when unknown (KIP-101). */
+  /**
+   * Largest epoch at most `epoch`, with its exclusive end offset; (-1, -1) when unknown (KIP-101).
+   */
   endOffsetForEpoch(epoch: number): { leaderEpoch: number; endOffset: number };
   /**
    * Moves the log start offset up to `offset` (-1: the high watermark); durable when it resolves.

@@ -103,7 +103,7 @@ export class PartitionLogState implements PartitionLog, RowSink {
     return bytes;
   }
 
-  append(bytes: Uint8Array, start: number, end: number): AppendResult {
+  append(bytes: Uint8Array, start: number, end: number, produceVersion: number): AppendResult {
     const { context } = this;
     if (this.closed !== 0) return this.#refused({ errorCode: this.closed, message: null });
     if (context.chain.ended !== 0) {
@@ -111,7 +111,7 @@ export class PartitionLogState implements PartitionLog, RowSink {
     }
     const nowMs = context.runtime.clock.wallMs();
     const settings = context.settings(this.info);
-    const admitted = admitBatch(bytes, start, end, settings, nowMs);
+    const admitted = admitBatch(bytes, start, end, produceVersion, settings, nowMs);
     if ("errorCode" in admitted) return this.#refused(admitted);
     const { row, logAppendTimeMs } = admitted;
     if (row.producerId >= 0) {

@@ -94,8 +94,9 @@ export class ProducerStates<Pending = never> {
   }
 
   /**
-   * Books an accepted batch that waits in `pending`, or one that is replayed. `atMs` is our own wall
-   * time of the append: a client's timestamps may be decades old and must not expire its state.
+   * Books an accepted batch that waits in `pending`, or one that is replayed. `atMs` is our own
+   * wall time of the append: a client's timestamps may be decades old and must not expire its
+   * state.
    */
   apply(row: BatchRow, pending: Pending | undefined, atMs: number): void {
     if (row.producerId < 0) return;

@@ -1,7 +1,8 @@
 /**
  * What ends a partition's old data: retention by time and by size, and DeleteRecords. All move the
  * log start offset in a manifest first; objects go only after a grace period in which no manifest
- * names them, and the manifest remembers them until they are gone, so a crash leaves nothing behind.
+ * names them, and the manifest remembers them until they are gone, so a crash leaves nothing
+ * behind.
  */
 import { ErrorCode, type ErrorCodeValue } from "../protocol/errors.ts";
 import { indexKey, segmentKey } from "../storage/keys.ts";
@@ -42,7 +43,9 @@ export async function enforceRetention(log: PartitionLogState): Promise<boolean>
   return await moveLogStart(log, () => retainedFrom(log, nowMs));
 }
 
-/** The offset from which on retention keeps the log: whole segments, then whole batches of the tail. */
+/**
+ * The offset from which on retention keeps the log: whole segments, then whole batches of the tail.
+ */
 function retainedFrom(log: PartitionLogState, nowMs: number): number {
   const { retentionMs, retentionBytes } = log.context.settings(log.info);
   let excess = retentionBytes < 0 ? 0 : log.sizeBytes - retentionBytes;

@@ -1,7 +1,8 @@
 /**
- * Rewriting: a partition's committed WAL bytes become a segment of its own, verbatim, and a manifest
- * covers them (DESIGN 1). A crash between the objects leaves a segment that no manifest names; the
- * next rewriting starts at the same base offset, meets it and takes it over, so nothing is left over.
+ * Rewriting: a partition's committed WAL bytes become a segment of its own, verbatim, and a
+ * manifest covers them (DESIGN 1). A crash between the objects leaves a segment that no manifest
+ * names; the next rewriting starts at the same base offset, meets it and takes it over, so nothing
+ * is left over.
  */
 import { concat, Gather } from "../bytes/mod.ts";
 import { invariant } from "../runtime/assert.ts";
@@ -29,8 +30,8 @@ import type { TailEntry } from "./tail.ts";
 const SEGMENTS_PER_MANIFEST = 8;
 
 /**
- * Rewrites the tail into segments of `segment.bytes`: full ones only, or, where `all`, the rest too.
- * Returns how many bytes of WAL were covered; 0 when there was nothing to do.
+ * Rewrites the tail into segments of `segment.bytes`: full ones only, or, where `all`, the rest
+ * too. Returns how many bytes of WAL were covered; 0 when there was nothing to do.
  */
 export async function rewriteTail(log: PartitionLogState, all: boolean): Promise<number> {
   let covered = 0;

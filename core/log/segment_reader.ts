@@ -14,7 +14,8 @@ import {
   SEGMENT_HEADER_BYTES,
   type SegmentIndex,
 } from "../storage/segment/mod.ts";
-import { BATCH_HEADER_BYTES, emptyScan, scanBatch } from "./batch_scan.ts";
+import { BATCH_HEADER_BYTES } from "../protocol/record_batch.ts";
+import { emptyScan, scanBatch } from "./batch_scan.ts";
 import type { Lease } from "./lease.ts";
 
 /** An object that the manifest names is gone: the manifest at hand is no longer the newest. */

@@ -1,6 +1,8 @@
-/** Offsets by timestamp (KIP-33, KIP-79, KIP-734): segments and batches by header, records inside. */
+/**
+ * Offsets by timestamp (KIP-33, KIP-79, KIP-734): segments and batches by header, records inside.
+ */
 import { concat } from "../bytes/mod.ts";
-const recordTimestamps = (_: Uint8Array): { offset: number; timestampMs: number }[] => [];
+import { recordTimestamps } from "../protocol/records.ts";
 import type { Isolation, TimestampOffset } from "./partition.ts";
 import type { PartitionLogState } from "./partition_log.ts";
 import { readLog } from "./read.ts";

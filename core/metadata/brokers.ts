@@ -8,7 +8,7 @@ import { invariant, type Runtime } from "../runtime/mod.ts";
 import { changeKey } from "./cas.ts";
 import { seal, unseal } from "./envelope.ts";
 import { brokerChainsKey, CLUSTER_KEY, LIVE_BROKERS_PREFIX, liveBrokerKey } from "./keys.ts";
-import type { Entry, Lease, MetadataStore } from "./metadata_store.ts";
+import { type Entry, type Lease, MetadataError, type MetadataStore } from "./metadata_store.ts";
 import { BROKER_CHAINS, BROKER_REGISTRATION, CLUSTER_IDENTITY } from "./records.ts";
 
 /** A WAL chain that may hold entries that no manifest covers and no other chain has adopted. */
@@ -136,7 +136,9 @@ export interface LiveBroker {
 }
 
 export interface BrokerRegistration {
-  /** Its loss takes the broker off the list; the caller watches `lease.lost` and registers again. */
+  /**
+   * Its loss takes the broker off the list; the caller watches `lease.lost` and registers again.
+   */
   readonly lease: Lease;
   revoke(): Promise<void>;
 }
@@ -149,6 +151,7 @@ export interface RegisterOptions extends Omit<LiveBroker, "epoch"> {
 }
 
 const REGISTRATION_TTL_MS = 10_000;
+const ATTEMPTS_MAX = 100;
 
 /**
  * Puts a broker on the list of live ones under a lease of its own. It replaces what an earlier
@@ -170,7 +173,7 @@ export async function registerBroker(
     started_at: wallMs === undefined ? "" : new Date(wallMs).toISOString(),
   });
   const key = liveBrokerKey(brokerId);
-  for (;;) {
+  for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
     const present = await store.get(key);
     const result = await store.commit({
       if: [{ key, revision: present?.revision ?? 0 }],
@@ -178,6 +181,11 @@ export async function registerBroker(
     });
     if (result.ok) return { lease, revoke: () => lease.revoke() };
   }
+  await lease.revoke();
+  throw new MetadataError(
+    "retry",
+    `broker ${brokerId} is registered by too many processes at once`,
+  );
 }
 
 /** The live brokers, ascending by id. */

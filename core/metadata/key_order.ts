@@ -1,6 +1,6 @@
 /**
- * The order of metadata keys: by UTF-8 bytes, which is code-point order. JavaScript's own `<` goes by
- * UTF-16 units and puts U+10000 and above before U+E000 to U+FFFF, so no driver may lean on it.
+ * The order of metadata keys: by UTF-8 bytes, which is code-point order. JavaScript's own `<` goes
+ * by UTF-16 units and puts U+10000 and above before U+E000 to U+FFFF, so no driver may lean on it.
  */
 
 /** Negative, zero or positive, as `a` sorts before, with or after `b`. */

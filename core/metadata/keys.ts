@@ -9,7 +9,7 @@
  *     producer_ids                     ProducerIdCounter    next id that nobody has reserved
  *     brokers/chains/<broker id>       BrokerChains         epoch counter and WAL chains
  *     brokers/live/<broker id>         BrokerRegistration   under the broker's lease
- *     groups/head/<group id>           ConsumerGroup        compared and put by every write of a group
+ *     groups/head/<group id>           ConsumerGroup        put by every write of a group
  *     groups/members/<group id>        ConsumerGroupMembers while it has members
  *     offsets/<group id's length>/<group id>/<topic>/<partition>   CommittedOffset
  */
@@ -47,17 +47,23 @@ export function liveBrokerKey(brokerId: number): string {
   return LIVE_BROKERS_PREFIX + brokerId;
 }
 
+/** A group id as part of a key: any text, except that NUL would end it for SQLite. */
+function groupPart(groupId: string): string {
+  return groupId.replaceAll("%", "%25").replaceAll("\0", "%00");
+}
+
 export function groupHeadKey(groupId: string): string {
-  return GROUP_HEADS_PREFIX + groupId;
+  return GROUP_HEADS_PREFIX + groupPart(groupId);
 }
 
 export function groupMembersKey(groupId: string): string {
-  return GROUP_MEMBERS_PREFIX + groupId;
+  return GROUP_MEMBERS_PREFIX + groupPart(groupId);
 }
 
-/** The length, in UTF-16 units, keeps groups `a` and `a/b` apart: neither prefix starts the other. */
+/** The length, in UTF-16 units, keeps groups apart: else `a` would be a prefix of `a/b`. */
 export function offsetsPrefix(groupId: string): string {
-  return `offsets/${groupId.length}/${groupId}/`;
+  const part = groupPart(groupId);
+  return `offsets/${part.length}/${part}/`;
 }
 
 export function offsetKey(groupId: string, topic: string, partition: number): string {

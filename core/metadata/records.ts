@@ -78,8 +78,8 @@ export const PRODUCER_ID_COUNTER = {
 } as const satisfies RecordType;
 
 /**
- * Head of a group: what every write of the group compares and puts. `writer` and `sequence` name the
- * write, so that one with a lost reply can be told from a rival's. Numbers to 6 are KafScale's own.
+ * Head of a group: what every write of the group compares and puts. `writer` and `sequence` name
+ * the write: one with a lost reply can be told from a rival's. Numbers to 6 are KafScale's own.
  */
 export const CONSUMER_GROUP = {
   kind: 16,

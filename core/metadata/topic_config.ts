@@ -1,7 +1,7 @@
 /**
- * The one table of topic configs: Kafka 4.1's standard list. Each row says what the value does here;
- * a value whose promise this broker cannot keep is refused with INVALID_CONFIG, never stored. Rows
- * whose `effect` is "none" are stored and described: what they ask for holds anyway, or tunes
+ * The one table of topic configs: Kafka 4.1's standard list. Each row says what the value does
+ * here; a value whose promise this broker cannot keep is refused with INVALID_CONFIG, never stored.
+ * Rows whose `effect` is "none" are stored and described: what they ask for holds anyway, or tunes
  * something that doesn't exist on shared storage.
  */
 import type { Config } from "../config/config.ts";

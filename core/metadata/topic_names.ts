@@ -18,8 +18,8 @@ export function topicNameFault(name: string): string | undefined {
 }
 
 /**
- * Topics whose names differ only in '.' against '_' would share a metric, so a new one that collides
- * is refused (KAFKA-2337). Undefined for names without either character.
+ * Topics whose names differ only in '.' against '_' would share a metric, so a new one that
+ * collides is refused (KAFKA-2337). Undefined for names without either character.
  */
 export function collisionName(name: string): string | undefined {
   return /[._]/.test(name) ? name.replaceAll(".", "_") : undefined;

@@ -12,7 +12,9 @@ export interface TopicInfo {
   readonly partitionCount: number;
   /** Overrides only; see topic_config.ts for effective values. */
   readonly configs: ReadonlyMap<string, string>;
-  /** First part of its object keys: the name, or `<name>~<short id>` where the name was used before. */
+  /**
+   * First part of its object keys: the name, or `<name>~<short id>` where the name was used before.
+   */
   readonly directory: string;
 }
 

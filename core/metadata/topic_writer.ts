@@ -176,8 +176,8 @@ export class TopicWriter {
       if (partitionCount < now) {
         return outcomeOf(
           ErrorCode.INVALID_PARTITIONS,
-          `The topic ${topic.name} currently has ${now} partition(s); ${partitionCount} would not ` +
-            "be an increase.",
+          `The topic ${topic.name} currently has ${now} partition(s); ${partitionCount} would ` +
+            "not be an increase.",
         );
       }
       return this.#partitionFault(partitionCount, partitionCount - now) ??
@@ -227,7 +227,7 @@ export class TopicWriter {
     return contended(name);
   }
 
-  /** A commit that survives a lost reply: `ours` tells from `key`'s entry whether it took effect. */
+  /** A commit that survives a lost reply: `ours` tells by `key`'s entry whether it took effect. */
   async #commit(
     tx: Transaction,
     key: string,
@@ -286,8 +286,8 @@ export class TopicWriter {
     if (this.view.partitionCount + added <= PARTITIONS_MAX) return undefined;
     return outcomeOf(
       ErrorCode.POLICY_VIOLATION,
-      `the cluster has ${this.view.partitionCount} partitions, and ${added} more would exceed the ` +
-        `limit of ${PARTITIONS_MAX}`,
+      `the cluster has ${this.view.partitionCount} partitions, and ${added} more would exceed ` +
+        `the limit of ${PARTITIONS_MAX}`,
     );
   }
 

@@ -1,7 +1,8 @@
 /**
  * The topics of the cluster: a view in memory that follows the store by list and watch, and the
  * changes to it, each one compare-and-set transaction (I7). Reads never touch the store, so they
- * work through a metadata outage (I10); changes then get REQUEST_TIMED_OUT, which clients try again.
+ * work through a metadata outage (I10); changes then get REQUEST_TIMED_OUT, which clients try
+ * again.
  */
 import type { Config } from "../config/config.ts";
 import {

@@ -1,5 +1,6 @@
 /** Turns a schema into the closure that reads one version of a message; see wire_form.ts. */
 import { MalformedError, type Reader, uuidText } from "../bytes/mod.ts";
+import { MESSAGE_ELEMENTS_MAX } from "../config/limits.ts";
 import { invariant } from "../runtime/assert.ts";
 import type { Field, Fields, Primitive } from "./schema.ts";
 import { isPresent, type Mode, STRING_BYTES_MAX } from "./wire_form.ts";
@@ -7,8 +8,20 @@ import { isPresent, type Mode, STRING_BYTES_MAX } from "./wire_form.ts";
 export type Read = (reader: Reader) => unknown;
 type Struct = Record<string, unknown>;
 
-/** Reads all fields of a struct or message, those that the version lacks as their defaults. */
-export function structReader(fields: Fields, mode: Mode): Read {
+/** What is left of MESSAGE_ELEMENTS_MAX for the message being read; reads do not overlap. */
+let elementsLeft = 0;
+
+/** The reader of a whole message. */
+export function messageReader(fields: Fields, mode: Mode): Read {
+  const read = structReader(fields, mode);
+  return (reader) => {
+    elementsLeft = MESSAGE_ELEMENTS_MAX;
+    return read(reader);
+  };
+}
+
+/** Reads all fields of a struct, those that the version lacks as their defaults. */
+function structReader(fields: Fields, mode: Mode): Read {
   const names: string[] = [];
   const reads: Read[] = [];
   const tagged = new Map<number, { name: string; read: Read }>();
@@ -66,10 +79,7 @@ function fieldReader(field: Field<unknown>, mode: Mode): Read {
   const { shape } = field;
   const nullable = mode.version >= field.traits.nullableSince;
   if (shape.kind === "array") {
-    return arrayReader(fieldReader(shape.element, mode), bytesMin(shape.element, mode), {
-      flexible: mode.flexible,
-      nullable,
-    });
+    return arrayReader(shape.element, mode, nullable);
   }
   if (shape.kind === "struct") {
     const read = structReader(shape.fields, mode);
@@ -78,17 +88,21 @@ function fieldReader(field: Field<unknown>, mode: Mode): Read {
   return primitiveReader(shape.kind, mode.flexible, nullable);
 }
 
-function arrayReader(
-  read: Read,
-  elementBytesMin: number,
-  { flexible, nullable }: { flexible: boolean; nullable: boolean },
-): Read {
+function arrayReader(element: Field<unknown>, mode: Mode, nullable: boolean): Read {
+  const read = fieldReader(element, mode);
+  const elementBytesMin = bytesMin(element, mode);
+  const { kind } = element.shape;
+  // numbers take hardly more memory than bytes on the wire
+  const cost = kind in FIXED_BYTES && kind !== "uuid" ? 0 : 1;
+  const { flexible } = mode;
   return (reader) => {
     const count = flexible ? reader.uvarint() - 1 : reader.int32();
     if (count < 0) return nullOr(nullable, count);
     if (count * elementBytesMin > reader.remaining) {
       throw new MalformedError("array has more elements than bytes");
     }
+    elementsLeft -= count * cost;
+    if (elementsLeft < 0) throw new MalformedError("message has too many elements");
     const elements: unknown[] = [];
     for (let index = 0; index < count; index++) elements.push(read(reader));
     return elements;

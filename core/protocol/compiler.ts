@@ -5,7 +5,7 @@
  */
 import { invariant } from "../runtime/assert.ts";
 import type { Codec } from "./api.ts";
-import { type Read, structReader } from "./compile_reader.ts";
+import { messageReader, type Read } from "./compile_reader.ts";
 import { structWriter, type Write } from "./compile_writer.ts";
 import type { Fields, ObjectOf } from "./schema.ts";
 import type { Mode } from "./wire_form.ts";
@@ -24,7 +24,7 @@ export function compile<F extends Fields>(
   };
   return {
     read(reader, version) {
-      const read = readers[version] ??= structReader(fields, mode(version));
+      const read = readers[version] ??= messageReader(fields, mode(version));
       return read(reader) as ObjectOf<F>;
     },
     write(writer, value, version) {

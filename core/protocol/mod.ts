@@ -7,3 +7,9 @@
  */
 export * from "./api.ts";
 export * from "./errors.ts";
+export * from "./apis.ts";
+export * from "./batch_builder.ts";
+export * from "./frame.ts";
+export * from "./headers.ts";
+export * from "./record_batch.ts";
+export * from "./records.ts";

@@ -1,6 +1,7 @@
 /**
  * runtime: time, timers, randomness, sockets and the log as one injected `Runtime`; assertions.
- * Invariant: nothing in core is non-deterministic except through a Runtime; only system.ts is ambient.
+ * Invariant: nothing in core is non-deterministic except through a Runtime; only system.ts is
+ * ambient.
  * Upstream: nothing. Downstream: every room.
  * May import: nothing.
  * @module

@@ -1,6 +1,8 @@
 import type { Timers } from "./runtime.ts";
 
-/** Resolves after `delayMs`, or as soon as `signal` aborts (it never rejects: look at the signal). */
+/**
+ * Resolves after `delayMs`, or as soon as `signal` aborts (it never rejects: look at the signal).
+ */
 export function sleep(timers: Timers, delayMs: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal?.aborted) return resolve();

@@ -1,6 +1,8 @@
 /**
  * The real Runtime: the only file of core that touches `Deno.*`, ambient time and randomness.
  */
+// a global at run time, but Deno 2.7 has no type for it
+import { setImmediate } from "node:timers";
 import type { Connection, Listener, Log, LogFields, Network, Runtime } from "./runtime.ts";
 
 export type LogLevel = "debug" | "info" | "warn" | "error";

@@ -75,8 +75,8 @@ export interface Manifest {
   readonly sequence: number;
   readonly writtenMs: number;
   /**
-   * Exclusive: every offset below is in a segment, or below the log start offset. Not always the end
-   * of a batch: DeleteRecords may cut inside of one, which then stays in the WAL.
+   * Exclusive: every offset below is in a segment, or below the log start offset. Not always the
+   * end of a batch: DeleteRecords may cut inside of one, which then stays in the WAL.
    */
   readonly coveredOffset: number;
   readonly logStartOffset: number;

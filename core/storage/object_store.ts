@@ -40,8 +40,8 @@ export interface ByteRange {
 export interface ObjectStore {
   /**
    * Creates the object unless the key exists; exactly one of several rivals gets "created".
-   * A `StoreError` with outcome "retry" or "throttled" leaves it open whether the object was created:
-   * read it back and compare.
+   * A `StoreError` with outcome "retry" or "throttled" leaves it open whether the object was
+   * created: read it back and compare.
    */
   putIfAbsent(
     key: string,

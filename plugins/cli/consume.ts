@@ -76,7 +76,7 @@ export const command: Command = {
   },
 };
 
-/** Joins the group; a record's offset is committed when the next one is asked for. */
+/** Joins the group; what was handed out is committed from time to time, and at the end. */
 async function* readAsMember(
   consumer: Consumer,
   topic: string,
@@ -100,6 +100,11 @@ async function* readAsMember(
   const every = setInterval(() => void commit().catch(() => {}), 5_000);
   try {
     for await (const message of stream) {
+      // before the yield: whoever has enough never comes back behind it
+      positions.set(message.partition, {
+        offset: message.offset + 1n,
+        leaderEpoch: message.leaderEpoch,
+      });
       yield {
         partition: message.partition,
         offset: message.offset,
@@ -108,10 +113,6 @@ async function* readAsMember(
         value: message.value ?? null,
         headers: message.headerEntries,
       };
-      positions.set(message.partition, {
-        offset: message.offset + 1n,
-        leaderEpoch: message.leaderEpoch,
-      });
     }
   } finally {
     clearInterval(every);

@@ -11,8 +11,8 @@ export const command: Command = {
   summary: "Print any stored object: WAL slot, segment, index or manifest.",
   details: [
     "Reads the object with that key from the storage that the settings name, or a file if there " +
-    "is one by that name. Checks the object on the way: a damaged one is an error. Record batches " +
-    "are shown by their headers. Changes nothing, and may be used while a broker runs.",
+    "is one by that name. Checks the object on the way: a damaged one is an error. Record " +
+    "batches are shown by their headers. Changes nothing, and may be used while a broker runs.",
   ],
   flags: [
     { name: "list", short: "l", kind: "switch", doc: "List keys and sizes instead." },

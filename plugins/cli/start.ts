@@ -3,7 +3,7 @@ import { envName, type Setting, SETTING_KEYS, SETTINGS } from "../../core/config
 import type { Config, Source } from "../../core/config/mod.ts";
 import type { Log } from "../../core/runtime/mod.ts";
 import { systemLog } from "../../core/runtime/system.ts";
-import { type Command, EXIT, type RunningBroker } from "./command.ts";
+import { CliError, type Command, EXIT, type RunningBroker } from "./command.ts";
 import { loadConfig } from "./load_config.ts";
 
 export const command: Command = {
@@ -30,7 +30,9 @@ export const command: Command = {
     for (const warning of warnings) log.warn(warning);
     log.info("starting", { version: invocation.wiring.version, ...changed(config, sources) });
     const signal = firstSignal();
-    const broker = await invocation.wiring.startBroker(config, log);
+    const broker = await invocation.wiring.startBroker(config, log).catch((error) => {
+      throw listenError(error, config.brokerAddr);
+    });
     announce(broker, log, human);
     const end = await Promise.race([signal, broker.failed.then(() => "failed" as const)]);
     if (end === "failed") return EXIT.failed;
@@ -41,6 +43,18 @@ export const command: Command = {
     return EXIT.ok;
   },
 };
+
+/** What the system says about an address it cannot listen on, with what to do about it. */
+function listenError(error: unknown, address: string): unknown {
+  const choose = "choose another address with KAFSCALE_BROKER_ADDR";
+  if (error instanceof Deno.errors.AddrInUse) {
+    return new CliError(`${address} is in use by another program; stop that one, or ${choose}`);
+  }
+  if (error instanceof Deno.errors.AddrNotAvailable) {
+    return new CliError(`${address} is no address of this machine; ${choose}`);
+  }
+  return error;
+}
 
 /** The settings that are not at their defaults. */
 function changed(config: Config, sources: Readonly<Record<string, Source>>) {

@@ -161,7 +161,7 @@ Deno.test("a commit whose reply was lost is found to be done", async () => {
   await made.stop();
 });
 
-Deno.test("a commit of unknown outcome is not answered with success, nor remembered wrongly", async () => {
+Deno.test("a commit of unknown outcome is no success, nor remembered wrongly", async () => {
   const faults = new Switch();
   const made = await scene({ faults });
   await commit(made, [0], 1);
@@ -176,7 +176,7 @@ Deno.test("a commit of unknown outcome is not answered with success, nor remembe
   await made.stop();
 });
 
-Deno.test("a group that another coordinator has written is given up and read again (I7)", async () => {
+Deno.test("a group that a rival has written is given up and read again (I7)", async () => {
   const made = await scene();
   const [member] = await stableGroup(made, [{}]);
   const by = { memberId: member!.join.memberId, generationId: 1 };

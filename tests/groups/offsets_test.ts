@@ -88,7 +88,7 @@ Deno.test("commitOffsets() that wait for the store share a transaction", async (
   await made.stop();
 });
 
-Deno.test("fetchOffsets() gives all topics, or those asked for, with metadata and epochs", async () => {
+Deno.test("fetchOffsets() gives all topics or some, with metadata and epochs", async () => {
   const made = await scene();
   made.topics.set("u", 1);
   await commit(made, [3], 30);
@@ -109,7 +109,7 @@ Deno.test("fetchOffsets() gives all topics, or those asked for, with metadata an
   await made.stop();
 });
 
-Deno.test("fetchOffsets() does not give offsets of a deleted topic to its successor (I8)", async () => {
+Deno.test("fetchOffsets() gives a new topic nothing of a deleted one (I8)", async () => {
   const made = await scene();
   await commit(made, [0], 9);
   made.topics.delete("t");

@@ -2,9 +2,9 @@
  * The commit log chain of one broker incarnation (DESIGN 1, 5): group commit, at most K uploads in
  * flight, committed strictly in slot order, fenced by whoever writes one of its slots first.
  *
- * Keeps I1 (nobody is told before the slot is committed), I3 (a foreign object in a slot fences) and
- * I5 (one result for all waiters of a slot). A slot is never given up: uploads are retried until the
- * store answers "created", "exists and ours", or "exists and not ours".
+ * Keeps I1 (nobody is told before the slot is committed), I3 (a foreign object in a slot fences)
+ * and I5 (one result for all waiters of a slot). A slot is never given up: uploads are retried
+ * until the store answers "created", "exists and ours", or "exists and not ours".
  *
  * | a commit's state | event | next |
  * |---|---|---|
@@ -123,8 +123,8 @@ export class WalChain {
   }
 
   /**
-   * Copies a batch into the open commit and books `row` for `sink`, whose `position` and `length` it
-   * fills in. Returns the commit whose `done` the answer depends on.
+   * Copies a batch into the open commit and books `row` for `sink`, whose `position` and `length`
+   * it fills in. Returns the commit whose `done` the answer depends on.
    */
   append(sink: RowSink, row: BatchRow, bytes: Uint8Array, start: number, end: number): Commit {
     invariant(this.#ended === 0, "append to a chain that has ended");
@@ -144,17 +144,26 @@ export class WalChain {
   }
 
   /**
-   * Writes the adoption record, which must be this chain's first slot; resolves when it is committed.
+   * Writes the adoption record, which must be this chain's first slot; resolves when it is
+   * committed.
    */
-  async adopt(objects: readonly string[], partitions: readonly PartitionRows[]): Promise<void> {
+  async adopt(
+    objects: readonly string[],
+    partitions: readonly PartitionRows[],
+    rows: number,
+  ): Promise<WalObject> {
     invariant(this.#nextSlot === 0, "an adoption record is the first slot of its chain");
     const { runtime, pool } = this.options;
     const nonce = new Uint8Array(8);
     runtime.random.fill(nonce);
     const commit = new Commit(this.#nextSlot++, "adoption", nonce, pool);
+    commit.rowCount = rows;
     this.#send(commit, objects, partitions);
     const code = await commit.done.promise;
-    if (code !== 0) throw new StoreError("fatal", "another broker has sealed this broker's chain");
+    if (code !== 0 || commit.object === undefined) {
+      throw new StoreError("fatal", "another broker has sealed this broker's chain");
+    }
+    return commit.object;
   }
 
   /** Sends what is open and resolves when nothing is uncommitted, or the chain has ended. */
@@ -324,6 +333,7 @@ export class WalChain {
       createdMs,
       live: commit.rowCount,
     };
+    commit.object = object;
     this.stats.commits++;
     this.stats.committedBytes += size;
     this.stats.committedRows += commit.rowCount;

@@ -35,6 +35,8 @@ export class Commit {
   readonly done: Deferred<ErrorCodeValue> = deferred();
   bytes = WAL_HEADER_BYTES;
   rowCount = 0;
+  /** Set when the slot is committed. */
+  object: WalObject | undefined;
   /** Monotonic time of the first append, for the age of the oldest waiter. */
   openedMs = 0;
 

@@ -1,6 +1,7 @@
 /**
  * Taking a chain over (DESIGN 1): seal its first free slot, then read the footers in front of it.
- * From the moment the seal exists its owner can commit nothing more (I3); no clock is involved (I11).
+ * From the moment the seal exists its owner can commit nothing more (I3); no clock is involved
+ * (I11).
  */
 import { invariant } from "../../runtime/assert.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
@@ -17,7 +18,9 @@ const READ_PARALLEL = 16;
 export interface ChainId {
   readonly brokerId: number;
   readonly brokerEpoch: number;
-  /** Slots below it are covered by manifests and never looked at: a late retry could put one back. */
+  /**
+   * Slots below it are covered by manifests and never looked at: a late retry could put one back.
+   */
   readonly lowWaterSlot: number;
 }
 

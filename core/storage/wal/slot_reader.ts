@@ -12,8 +12,8 @@ import {
 const TAIL_BYTES = 64 << 10;
 
 /**
- * The footer of the slot at `key`, of `size` bytes; its body is not read. Undefined where there is no
- * such object; MalformedError where the object is not a whole slot.
+ * The footer of the slot at `key`, of `size` bytes; its body is not read. Undefined where there is
+ * no such object; MalformedError where the object is not a whole slot.
  */
 export async function readSlotFooter(
   store: ObjectStore,

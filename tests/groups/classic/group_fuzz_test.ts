@@ -1,7 +1,7 @@
 /**
- * Random joins, syncs, heartbeats, leaves, commits and silences against one group, with a store that
- * is slow and fails now and then. What must hold after every step is in `check`, what must hold when
- * everybody has gone silent, in `checkEnd`.
+ * Random joins, syncs, heartbeats, leaves, commits and silences against one group, with a store
+ * that is slow and fails now and then. What must hold after every step is in `check`, what must
+ * hold when everybody has gone silent, in `checkEnd`.
  */
 import { assert, assertEquals } from "@std/assert";
 import { ClassicGroup } from "../../../core/groups/classic/group.ts";

@@ -43,7 +43,7 @@ Deno.test("join() forgets an id that does not come back, and the group with it",
   assertEquals(made.runtime.pendingTimers, 0);
 });
 
-Deno.test("join() gives all members one generation, and only the leader their metadata", async () => {
+Deno.test("join() gives all one generation, and only the leader the metadata", async () => {
   const made = await scene();
   const members = await stableGroup(made, [{}, {}, {}]);
   const ids = members.map(({ join }) => join.memberId);

@@ -1,0 +1,42 @@
+/** The benches at their smoke size: they run, and every record arrives. No figure is looked at. */
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { javaIsThere } from "../../bench/end_to_end/java_tools.ts";
+
+const REPO = new URL("../../", import.meta.url).pathname;
+
+async function run(script: string, args: readonly string[]): Promise<string> {
+  const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "--allow-all", script, ...args],
+    cwd: REPO,
+    stdout: "piped",
+    stderr: "piped",
+  }).output();
+  assert(success, new TextDecoder().decode(stderr));
+  return new TextDecoder().decode(stdout);
+}
+
+Deno.test("bench/load produces and reads back every record", async () => {
+  for (const more of [[], ["--idempotent", "--batches-per-request", "2"]]) {
+    const sizes = ["--requests", "40", "--batch-bytes", "16384", "--verify", "--json"];
+    const { produce, fetch } = JSON.parse(await run("bench/load/main.ts", [...sizes, ...more]));
+    assertEquals(produce.records, 40 * Math.floor(16_384 / 1032) * (more.length === 0 ? 1 : 2));
+    assertEquals(fetch.records, produce.records);
+  }
+});
+
+Deno.test("bench/partitions runs through two restarts", async () => {
+  const text = await run("bench/partitions.ts", ["200", "2", "1"]);
+  assertStringIncludes(text, "restart after kill -9: s");
+});
+
+const java = await javaIsThere();
+if (!java && Deno.env.get("CI") !== undefined) throw new Error("CI has no java");
+
+Deno.test({
+  name: "bench/end_to_end smoke: every record of Kafka's own tools arrives",
+  ignore: !java,
+  fn: async () => {
+    const text = await run("bench/end_to_end/main.ts", ["--smoke", "--ours-only"]);
+    assertStringIncludes(text, "smoke: every record arrived");
+  },
+});

@@ -1,0 +1,271 @@
+/** KafkaJS as an agent, run by Deno. */
+import { CompressionCodecs, CompressionTypes, ConfigResourceTypes, Kafka } from "npm:kafkajs@2.2.4";
+import { AssignerProtocol } from "npm:kafkajs@2.2.4";
+import SnappyCodec from "npm:kafkajs-snappy@1.1.0";
+import process from "node:process";
+import zlib from "node:zlib";
+import { base64, bootstrap, bytes, serve, sleep } from "./agent_loop.mjs";
+
+CompressionCodecs[CompressionTypes.Snappy] = SnappyCodec;
+CompressionCodecs[CompressionTypes.ZSTD] = () => ({
+  compress: async (encoder) => zlib.zstdCompressSync(encoder.buffer),
+  decompress: async (buffer) => zlib.zstdDecompressSync(buffer),
+});
+const TYPES = {
+  none: CompressionTypes.None,
+  gzip: CompressionTypes.GZIP,
+  snappy: CompressionTypes.Snappy,
+  zstd: CompressionTypes.ZSTD,
+};
+
+const kafka = new Kafka({ clientId: "kafkajs", brokers: [bootstrap], logLevel: 1 });
+const quick = new Kafka({
+  clientId: "kafkajs",
+  brokers: [bootstrap],
+  logLevel: 0,
+  retry: { retries: 1, initialRetryTime: 50 },
+});
+const admin = kafka.admin();
+const producer = kafka.producer();
+const impatient = quick.producer({ allowAutoTopicCreation: false });
+await Promise.all([admin.connect(), producer.connect(), impatient.connect()]);
+const members = new Map();
+let groups = 0;
+
+function message({ p, t, k, v, h }) {
+  const headers = {};
+  for (const [name, value] of h) {
+    const before = headers[name];
+    headers[name] = before === undefined ? bytes(value) : [before, bytes(value)].flat();
+  }
+  return {
+    key: bytes(k),
+    value: bytes(v),
+    headers,
+    ...(p === null ? {} : { partition: p }),
+    ...(t === null ? {} : { timestamp: String(t) }),
+  };
+}
+
+function received(partition, { offset, timestamp, key, value, headers }) {
+  const h = Object.entries(headers ?? {}).flatMap(([name, one]) =>
+    [one].flat().map((part) => [name, base64(part)])
+  );
+  return {
+    p: partition,
+    o: Number(offset),
+    t: Number(timestamp),
+    k: base64(key),
+    v: base64(value),
+    h,
+  };
+}
+
+async function produce({ topic, records, compression, acks, timeoutMs }) {
+  const sender = timeoutMs === undefined ? producer : impatient;
+  await sender.send({
+    topic,
+    messages: records.map(message),
+    ...(acks === undefined ? {} : { acks }),
+    ...(compression === undefined ? {} : { compression: TYPES[compression] }),
+  });
+  return { offsets: null };
+}
+
+async function consume({ topic, partitions, from, count, waitMs }) {
+  const group = `kafkajs-reader-${process.pid}-${groups++}`;
+  const consumer = kafka.consumer({ groupId: group, allowAutoTopicCreation: false });
+  const records = [];
+  const full = Promise.withResolvers();
+  const starts = from.timestamp === undefined ? {} : await atTimestamp(topic, from.timestamp);
+  await consumer.connect();
+  await consumer.subscribe({ topic, fromBeginning: true });
+  consumer.run({
+    autoCommit: false,
+    eachMessage: async ({ partition, message }) => {
+      records.push(received(partition, message));
+      if (records.length >= count) full.resolve();
+    },
+  });
+  for (let partition = 0; from !== "earliest" && partition < partitions; partition++) {
+    consumer.seek({ topic, partition, offset: String(from.offset ?? starts[partition]) });
+  }
+  await Promise.race([full.promise, sleep(waitMs)]);
+  await consumer.disconnect();
+  return records;
+}
+
+async function atTimestamp(topic, timestamp) {
+  const result = {};
+  for (const { partition, offset } of await admin.fetchTopicOffsetsByTimestamp(topic, timestamp)) {
+    result[partition] = Number(offset);
+  }
+  return result;
+}
+
+async function listOffsets({ topic, partition, at }) {
+  if (typeof at === "number") return { offset: (await atTimestamp(topic, at))[partition] };
+  const all = await admin.fetchTopicOffsets(topic);
+  const found = all.find((one) => one.partition === partition);
+  return { offset: Number(at === "earliest" ? found.low : found.high) };
+}
+
+async function groupOpen({ handle, group, topic }) {
+  const consumer = kafka.consumer({
+    groupId: group,
+    heartbeatInterval: 500,
+    sessionTimeout: 10000,
+  });
+  const member = { consumer, records: [], positions: new Map(), assignment: [], topic };
+  members.set(handle, member);
+  consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
+    member.assignment = payload.memberAssignment[topic] ?? [];
+  });
+  consumer.on(consumer.events.REBALANCING, () => {
+    member.assignment = [];
+  });
+  await consumer.connect();
+  await consumer.subscribe({ topic, fromBeginning: true });
+  await consumer.run({
+    autoCommit: false,
+    eachMessage: async ({ partition, message }) => {
+      member.records.push(received(partition, message));
+      member.positions.set(partition, Number(message.offset) + 1);
+    },
+  });
+}
+
+async function groupState({ handle }) {
+  const member = members.get(handle);
+  return { assignment: member.assignment, records: member.records.splice(0) };
+}
+
+async function groupCommit({ handle }) {
+  const { consumer, positions, topic } = members.get(handle);
+  await consumer.commitOffsets(
+    [...positions].map(([partition, offset]) => ({ topic, partition, offset: String(offset) })),
+  );
+}
+
+async function groupClose({ handle }) {
+  const member = members.get(handle);
+  members.delete(handle);
+  await member.consumer.disconnect();
+}
+
+const resource = (name) => ({ type: ConfigResourceTypes.TOPIC, name });
+
+async function createTopic({ topic, partitions, configs }) {
+  const configEntries = Object.entries(configs ?? {}).map(([name, value]) => ({ name, value }));
+  const made = await admin.createTopics({
+    topics: [{ topic, numPartitions: partitions, configEntries }],
+  });
+  // KafkaJS answers false in place of the error.
+  if (!made) {
+    throw Object.assign(new Error("topic exists"), { type: "TOPIC_ALREADY_EXISTS", code: 36 });
+  }
+}
+
+async function describeTopic({ topic }) {
+  const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
+  const partitions = topics[0].partitions.map((one) => ({
+    id: one.partitionId,
+    leader: one.leader,
+    replicas: one.replicas,
+    isr: one.isr,
+  }));
+  return { partitions };
+}
+
+async function describeConfigs({ topic }) {
+  const { resources } = await admin.describeConfigs({
+    resources: [resource(topic)],
+    includeSynonyms: false,
+  });
+  const entries = resources[0].configEntries.map((
+    { configName, configValue, isDefault, configSource },
+  ) => [
+    configName,
+    { value: configValue, isDefault: isDefault || configSource === 5 },
+  ]);
+  return Object.fromEntries(entries);
+}
+
+async function describeGroup({ group }) {
+  const { groups } = await admin.describeGroups([group]);
+  const { state, protocolType, members } = groups[0];
+  return {
+    state,
+    protocolType,
+    members: members.map(({ clientId, memberAssignment }) => ({
+      clientId,
+      partitions: Object.values(
+        AssignerProtocol.MemberAssignment.decode(memberAssignment)?.assignment ?? {},
+      ).flat(),
+    })),
+  };
+}
+
+const commands = {
+  produce,
+  consume,
+  listOffsets,
+  groupOpen,
+  groupState,
+  groupCommit,
+  groupClose,
+  createTopic,
+  describeTopic,
+  describeConfigs,
+  describeGroup,
+  listTopics: () => admin.listTopics(),
+  createPartitions: ({ topic, total }) =>
+    admin.createPartitions({ topicPartitions: [{ topic, count: total }] }),
+  deleteTopic: ({ topic }) => admin.deleteTopics({ topics: [topic] }),
+  alterConfigs: ({ topic, configs }) =>
+    admin.alterConfigs({
+      validateOnly: false,
+      resources: [{
+        ...resource(topic),
+        configEntries: Object.entries(configs).map(([name, value]) => ({ name, value })),
+      }],
+    }).then(() => null),
+  deleteRecords: ({ topic, partition, before }) =>
+    admin.deleteTopicRecords({ topic, partitions: [{ partition, offset: String(before) }] }),
+  listGroups: async () => (await admin.listGroups()).groups.map((one) => one.groupId),
+  deleteGroup: ({ group }) => admin.deleteGroups([group]).then(() => null),
+  groupOffsets: async ({ group, topic }) => {
+    const [found] = await admin.fetchOffsets({ groupId: group, topics: [topic] });
+    return Object.fromEntries(found.partitions.map((one) => [one.partition, Number(one.offset)]));
+  },
+  setGroupOffsets: ({ group, topic, offsets }) =>
+    admin.setOffsets({
+      groupId: group,
+      topic,
+      partitions: Object.entries(offsets).map(([partition, offset]) => ({
+        partition: Number(partition),
+        offset: String(offset),
+      })),
+    }),
+  describeCluster: async () => {
+    const { clusterId, controller, brokers } = await admin.describeCluster();
+    return {
+      clusterId,
+      controller,
+      brokers: brokers.map(({ nodeId, host, port }) => ({ id: nodeId, host, port })),
+    };
+  },
+};
+
+serve("kafkajs", "2.2.4", commands, ["empty", "gzip", "snappy", "zstd", "dupHeaders"], (error) => {
+  // The broker's code may lie in the error, its cause, or the list of an aggregate.
+  const inner = error?.groups?.[0]?.error ?? error?.errors?.[0] ?? error;
+  const found = [inner, inner?.cause, inner?.originalError].find((one) =>
+    typeof one?.code === "number"
+  );
+  return {
+    code: error?.groups?.[0]?.errorCode ?? found?.code ?? null,
+    name: found?.type ?? error?.name ?? "Error",
+    message: String(error?.message ?? error),
+  };
+});

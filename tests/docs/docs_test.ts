@@ -1,0 +1,129 @@
+/** Runs the shell commands of the README and the docs, and follows their links. */
+import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
+import { haveTools } from "../clients/requirement.ts";
+import { type ShellBlock, shellBlocks } from "./shell_blocks.ts";
+
+const ROOT = new URL("../../", import.meta.url);
+
+async function pages(folder = "docs/"): Promise<string[]> {
+  const found: string[] = folder === "docs/" ? ["README.md", "CHANGELOG.md"] : [];
+  for await (const entry of Deno.readDir(new URL(folder, ROOT))) {
+    if (entry.isDirectory) found.push(...await pages(`${folder}${entry.name}/`));
+    else if (entry.name.endsWith(".md")) found.push(folder + entry.name);
+  }
+  return found.sort();
+}
+
+function freePort(): number {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  listener.close();
+  return listener.addr.port;
+}
+
+/** The commands as they stand, but with this Deno, and the port of this run. */
+function shell(commands: string, port: number, dataDir: string): Deno.Command {
+  const here = commands
+    .replaceAll("npx -y deno@2.9.6", `"${Deno.execPath()}"`)
+    .replaceAll(":9092", `:${port}`);
+  const env = Object.entries(Deno.env.toObject()).filter(([name]) => !name.startsWith("KAFSCALE_"));
+  return new Deno.Command("bash", {
+    args: ["-euo", "pipefail", "-c", here],
+    cwd: ROOT,
+    clearEnv: true,
+    env: {
+      ...Object.fromEntries(env),
+      NO_COLOR: "1",
+      KAFSCALE_BROKER_ADDR: `127.0.0.1:${port}`,
+      KAFSCALE_DATA_DIR: dataDir,
+    },
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  });
+}
+
+/** Starts the page's broker; resolves when it listens, to what stops it. */
+async function startBroker(block: ShellBlock, port: number, dataDir: string) {
+  // exec: signals go to deno, not to the shell around it
+  const child = shell(`exec ${block.commands}`, port, dataDir).spawn();
+  const listening = Promise.withResolvers<void>();
+  let text = "";
+  const output = (async () => {
+    for await (const chunk of child.stderr.pipeThrough(new TextDecoderStream())) {
+      text += chunk;
+      if (text.includes("broker listening on")) listening.resolve();
+    }
+    listening.reject(new Error(`the broker of line ${block.line} ended:\n${text}`));
+  })();
+  const ignored = child.stdout.cancel();
+  await listening.promise;
+  return async () => {
+    child.kill("SIGTERM");
+    const { code } = await child.status;
+    await Promise.all([output, ignored]);
+    return code;
+  };
+}
+
+async function runBlocks(blocks: readonly ShellBlock[]): Promise<void> {
+  const dataDir = await Deno.makeTempDir({ prefix: "kafscale-docs-" });
+  const port = freePort();
+  const broker = blocks.find((block) => block.broker);
+  const stop = broker === undefined ? undefined : await startBroker(broker, port, dataDir);
+  try {
+    for (const block of blocks) {
+      if (block.broker || block.skip !== undefined) continue;
+      const { code, stdout, stderr } = await shell(block.commands, port, dataDir).output();
+      const output = new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
+      assertEquals(code, 0, `line ${block.line}:\n${block.commands}\n${output}`);
+      for (const text of block.prints) assertStringIncludes(output, text);
+    }
+  } finally {
+    const code = await stop?.();
+    await Deno.remove(dataDir, { recursive: true });
+    if (code !== undefined) assertEquals(code, 0, "the broker did not stop cleanly");
+  }
+}
+
+for (const page of await pages()) {
+  const text = await Deno.readTextFile(new URL(page, ROOT));
+  const blocks = shellBlocks(text);
+  if (blocks.some((block) => block.skip === undefined)) {
+    const ignore = /\bkcat\b/.test(text) && !haveTools(`the commands of ${page}`, "kcat");
+    Deno.test({
+      name: `the commands of ${page} do what it says`,
+      ignore,
+      fn: () => runBlocks(blocks),
+    });
+  }
+
+  Deno.test(`the links of ${page} lead somewhere`, async () => {
+    for (const [, target] of text.matchAll(/\]\(([^)\s]+)\)/g)) {
+      if (/^[a-z]+:/.test(target!) || target!.startsWith("#")) continue;
+      const url = new URL(target!.split("#")[0]!, new URL(page, ROOT));
+      const found = await Deno.stat(url).then(() => true, () => false);
+      assert(found, `${page}: nothing at ${target}`);
+    }
+  });
+}
+
+Deno.test("docs/architecture.md names files that exist", async () => {
+  const text = await Deno.readTextFile(new URL("docs/architecture.md", ROOT));
+  const named = [...text.matchAll(/`((?:core|drivers|plugins|tests)\/[\w/.-]*|main\.ts)`/g)];
+  assert(named.length > 20);
+  for (const [, path] of named) {
+    const found = await Deno.stat(new URL(path!, ROOT)).then(() => true, () => false);
+    assert(found, `there is no ${path}`);
+  }
+});
+
+Deno.test("shellBlocks() reads blocks and the notes in front of them", () => {
+  const markdown = "x\n<!-- doc-test: prints a -->\n\n```sh\necho a\n```\n\n```json\n{}\n```\n" +
+    "<!-- doc-test: skip: why -->\n```sh\nfalse\n```\n";
+  assertEquals(shellBlocks(markdown), [
+    { line: 4, commands: "echo a", skip: undefined, broker: false, prints: ["a"] },
+    { line: 12, commands: "false", skip: "why", broker: false, prints: [] },
+  ]);
+  assertThrows(() => shellBlocks("<!-- doc-test: skpi -->\n```sh\nx\n```\n"));
+  assertThrows(() => shellBlocks("```sh\nx\n"));
+});

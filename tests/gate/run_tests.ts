@@ -1,0 +1,79 @@
+/**
+ * `deno task test`: every test, in an order drawn from a seed that is printed first. Arguments go
+ * to `deno test` (`deno task test tests/log --filter append`); `--shuffle=SEED` repeats an order.
+ * The last line is `N passed, N failed, N skipped`; with CI=true a skipped test is a failure, but
+ * for those that the conformance suites leave out by a driver's nature (EXPECTED_SKIPS).
+ */
+
+const ROOT = new URL("../../", import.meta.url);
+
+/** What a driver cannot be asked, with the reason. Everything else must run in CI. */
+const EXPECTED_SKIPS: Readonly<Record<string, string>> = {
+  "ObjectStore(file) a key may go on where another ends":
+    "a file system name is a file or a folder; no key of KafScale is both",
+};
+
+/** Names of the tests that were skipped. */
+export function skippedTests(output: string): string[] {
+  return [...output.matchAll(/^(.+?) \.\.\. ignored \(/gm)].map(([, name]) => name!);
+}
+
+/** The counts in `deno test`'s summary line; `undefined` where there is none. */
+export function parseSummary(output: string) {
+  const counts = /\| (\d+) passed(?: \([^)]*\))? \| (\d+) failed(?: \([^)]*\))?(.*)/;
+  const line = output.split("\n").findLast((each) => counts.test(each));
+  if (line === undefined) return undefined;
+  const [, passed, failed, rest] = counts.exec(line)!;
+  const skipped = /(\d+) ignored/.exec(rest!)?.[1] ?? "0";
+  return { passed: Number(passed), failed: Number(failed), skipped: Number(skipped) };
+}
+
+/** Leaked timers and sockets fail a test: on by default up to Deno 2.7, by these flags from 2.8. */
+function sanitizers(): string[] {
+  const [major, minor] = Deno.version.deno.split(".").map(Number);
+  return major! > 2 || minor! >= 8 ? ["--sanitize-ops", "--sanitize-resources"] : [];
+}
+
+/** Copies a stream to ours as it comes and returns all of it. */
+async function tee(from: ReadableStream<Uint8Array>, to: typeof Deno.stdout): Promise<string> {
+  const decoder = new TextDecoder();
+  let text = "";
+  for await (const chunk of from) {
+    text += decoder.decode(chunk, { stream: true });
+    for (let at = 0; at < chunk.length;) at += await to.write(chunk.subarray(at));
+  }
+  return text;
+}
+
+async function main(args: readonly string[]): Promise<number> {
+  const given = args.find((arg) => arg.startsWith("--shuffle"));
+  const seed = given?.split("=")[1] ?? String(crypto.getRandomValues(new Uint16Array(1))[0]);
+  console.log(`test order: seed ${seed} (deno task test --shuffle=${seed} repeats it)`);
+  const rest = args.filter((arg) => arg !== given);
+  const command = new Deno.Command(Deno.execPath(), {
+    args: ["test", "--allow-all", "--no-prompt", ...sanitizers(), `--shuffle=${seed}`, ...rest],
+    cwd: ROOT,
+    env: { NO_COLOR: "1" },
+    stdout: "piped",
+    stderr: "piped",
+  });
+  const child = command.spawn();
+  const [output, , status] = await Promise.all([
+    tee(child.stdout, Deno.stdout),
+    tee(child.stderr, Deno.stderr),
+    child.status,
+  ]);
+  const summary = parseSummary(output);
+  if (summary === undefined) {
+    console.log("no test was run");
+    return status.success ? 1 : status.code;
+  }
+  const { passed, failed, skipped } = summary;
+  const unexpected = skippedTests(output).filter((name) => !Object.hasOwn(EXPECTED_SKIPS, name));
+  const refused = Deno.env.get("CI") === "true" ? unexpected : [];
+  for (const name of refused) console.log(`in CI a skip is a failure: ${name}`);
+  console.log(`${passed} passed, ${failed + refused.length} failed, ${skipped} skipped`);
+  return status.success && refused.length === 0 ? 0 : status.code || 1;
+}
+
+if (import.meta.main) Deno.exit(await main(Deno.args));

@@ -1,0 +1,131 @@
+/** What every simulated client has: a process, a connection that it makes again, a history. */
+import { ErrorCode } from "../../../core/protocol/errors.ts";
+import type { Api, Loose } from "../../../core/protocol/api.ts";
+import { sleep } from "../../../core/runtime/mod.ts";
+import type { History } from "../history.ts";
+import type { Prng } from "../prng.ts";
+import type { SimNetwork } from "../sim_network.ts";
+import type { SimProcess } from "../sim_process.ts";
+import { Unanswered, Wire } from "../wire.ts";
+
+/** A topic that clients use; admins add and take away. */
+export interface KnownTopic {
+  readonly name: string;
+  readonly topicId: string;
+  readonly partitionCount: number;
+  /** Somebody has asked for its deletion. */
+  doomed: boolean;
+  /** Never deleted, so it may be used by name. */
+  readonly stable: boolean;
+}
+
+/** What the actors of one run share. */
+export interface Stage {
+  readonly network: SimNetwork;
+  readonly history: History;
+  readonly topics: KnownTopic[];
+  readonly port: number;
+  /** Set when actors shall finish what they are at and end. */
+  closing: boolean;
+  note(who: string, text: string): void;
+  /** Number of a broker process among the incarnations. */
+  incarnationOf(server: SimProcess): number;
+}
+
+/** Answers that leave it open whether something happened, and ask to try again. */
+const RETRIABLE: ReadonlySet<number> = new Set([
+  ErrorCode.LEADER_NOT_AVAILABLE,
+  ErrorCode.NOT_LEADER_OR_FOLLOWER,
+  ErrorCode.REQUEST_TIMED_OUT,
+  ErrorCode.COORDINATOR_LOAD_IN_PROGRESS,
+  ErrorCode.COORDINATOR_NOT_AVAILABLE,
+  ErrorCode.NOT_COORDINATOR,
+  ErrorCode.NOT_ENOUGH_REPLICAS,
+  ErrorCode.NOT_ENOUGH_REPLICAS_AFTER_APPEND,
+  ErrorCode.KAFKA_STORAGE_ERROR,
+  ErrorCode.NOT_CONTROLLER,
+  ErrorCode.FETCH_SESSION_ID_NOT_FOUND,
+  ErrorCode.INVALID_FETCH_SESSION_EPOCH,
+]);
+
+export function isRetriable(code: number): boolean {
+  return RETRIABLE.has(code);
+}
+
+/** Answers for a topic that is not there, or not yet known to be there. */
+export function isTopicGone(code: number): boolean {
+  return code === ErrorCode.UNKNOWN_TOPIC_OR_PARTITION || code === ErrorCode.UNKNOWN_TOPIC_ID ||
+    code === ErrorCode.INCONSISTENT_TOPIC_ID;
+}
+
+export abstract class Actor {
+  #wire: Wire | undefined;
+  finished = false;
+
+  constructor(
+    readonly name: string,
+    readonly stage: Stage,
+    readonly process: SimProcess,
+    readonly prng: Prng,
+  ) {}
+
+  /** Its whole life; ends some time after the stage closes. */
+  protected abstract act(): Promise<void>;
+
+  start(): void {
+    this.act().catch((error) => {
+      const text = error instanceof Error ? error.stack ?? error.message : String(error);
+      this.stage.history.problem(`${this.name} failed: ${text}`);
+    }).finally(() => {
+      this.finished = true;
+      this.#wire?.close();
+    });
+  }
+
+  get wire(): Wire | undefined {
+    return this.#wire;
+  }
+
+  pause(lowMs: number, highMs: number): Promise<void> {
+    return sleep(this.process.timers, this.prng.range(lowMs, highMs));
+  }
+
+  /** An open connection; it tries until there is one. */
+  async connected(): Promise<Wire> {
+    for (;;) {
+      if (this.#wire?.open) return this.#wire;
+      this.#wire = await Wire.open(this.process, this.stage.network, this.stage.port);
+      if (this.#wire === undefined) await this.pause(5, 100);
+    }
+  }
+
+  disconnect(): void {
+    this.#wire?.close();
+  }
+
+  /** The answer, or undefined where there was none. */
+  async ask<Request, Response>(
+    api: Api<Request, Response>,
+    version: number,
+    body: Loose<Request>,
+    timeoutMs = 2_000,
+  ): Promise<Response | undefined> {
+    const wire = await this.connected();
+    try {
+      return await wire.request(api, version, body, timeoutMs);
+    } catch (error) {
+      if (!(error instanceof Unanswered)) throw error;
+      return undefined;
+    }
+  }
+
+  /** A version that the broker must serve. */
+  version(api: Api<unknown, unknown>, atLeast = 0): number {
+    return this.prng.between(Math.max(api.minVersion, atLeast), api.maxVersion);
+  }
+
+  /** A well-formed request must not be answered like this. */
+  unexpected(what: string, code: number): void {
+    this.stage.history.problem(`${this.name}: ${what} was answered with error ${code}`);
+  }
+}

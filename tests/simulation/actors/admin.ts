@@ -1,0 +1,110 @@
+/** Creates topics that stay, and others that are deleted and made again under the same name. */
+import { ErrorCode } from "../../../core/protocol/errors.ts";
+import { metadata } from "../../../core/protocol/messages/03_metadata.ts";
+import { createTopics } from "../../../core/protocol/messages/19_create_topics.ts";
+import { deleteTopics } from "../../../core/protocol/messages/20_delete_topics.ts";
+import type { TopicEvent } from "../history.ts";
+import { Actor, isRetriable, isTopicGone, type KnownTopic } from "./actor.ts";
+
+export class Admin extends Actor {
+  /** Topics that this admin makes and deletes; nobody else touches these names. */
+  churn: readonly string[] = [];
+
+  protected override async act(): Promise<void> {
+    while (!this.stage.closing) {
+      await this.pause(100, 1_500);
+      if (this.churn.length === 0) continue;
+      const name = this.prng.pick(this.churn);
+      const known = this.stage.topics.find((topic) => topic.name === name && !topic.doomed);
+      if (known === undefined) await this.create(name, this.prng.between(1, 3), false);
+      else await this.#delete(known);
+    }
+    await this.#checkList();
+  }
+
+  /** Tries until the topic is there. */
+  async create(name: string, partitionCount: number, stable: boolean): Promise<void> {
+    const { history } = this.stage;
+    const event: TopicEvent = {
+      kind: "create",
+      name,
+      topicId: "",
+      start: history.now(),
+      end: 0,
+      outcome: "open",
+    };
+    history.topics.push(event);
+    for (;;) {
+      const topic = { name, numPartitions: partitionCount, replicationFactor: 1 };
+      const version = this.version(createTopics, 7);
+      const body = { topics: [topic], timeoutMs: 1_000, validateOnly: false };
+      const answer = (await this.ask(createTopics, version, body))?.topics[0];
+      let topicId = answer?.errorCode === 0 ? answer.topicId : undefined;
+      if (answer?.errorCode === ErrorCode.TOPIC_ALREADY_EXISTS) topicId = await this.#idOf(name);
+      else if (answer !== undefined && answer.errorCode !== 0 && !isRetriable(answer.errorCode)) {
+        this.unexpected(`creation of ${name}`, answer.errorCode);
+      }
+      if (topicId !== undefined) {
+        event.topicId = topicId;
+        event.outcome = "acked";
+        event.end = history.now();
+        this.stage.note(this.name, `created ${name} as ${topicId}`);
+        if (this.stage.topics.some((known) => known.topicId === topicId)) {
+          history.problem(`I8: ${name} was created with the id of an earlier topic`);
+        }
+        this.stage.topics.push({ name, topicId, partitionCount, stable, doomed: false });
+        return;
+      }
+      await this.pause(20, 200);
+    }
+  }
+
+  async #delete(topic: KnownTopic): Promise<void> {
+    const { history } = this.stage;
+    topic.doomed = true;
+    const { name, topicId } = topic;
+    const start = history.now();
+    const event: TopicEvent = { kind: "delete", name, topicId, start, end: 0, outcome: "open" };
+    history.topics.push(event);
+    for (;;) {
+      const body = { topics: [{ name: null, topicId }], timeoutMs: 1_000 };
+      const answer = (await this.ask(deleteTopics, 6, body))?.responses[0];
+      // "Unknown" after an attempt without an answer: that attempt did it.
+      if (answer?.errorCode === 0 || (answer !== undefined && isTopicGone(answer.errorCode))) break;
+      if (answer !== undefined && !isRetriable(answer.errorCode)) {
+        this.unexpected(`deletion of ${name}`, answer.errorCode);
+      }
+      await this.pause(20, 200);
+    }
+    event.outcome = "acked";
+    event.end = history.now();
+    this.stage.note(this.name, `deleted ${name}, ${topicId}`);
+  }
+
+  async #idOf(name: string): Promise<string | undefined> {
+    const body = { topics: [{ name }], allowAutoTopicCreation: false };
+    const answer = await this.ask(metadata, metadata.maxVersion, body);
+    const topic = answer?.topics[0];
+    if (topic === undefined || topic.errorCode !== 0) return undefined;
+    return topic.topicId;
+  }
+
+  /** I7, I8: all that was created and nothing that was deleted is listed. */
+  async #checkList(): Promise<void> {
+    for (;;) {
+      const answer = await this.ask(metadata, metadata.maxVersion, { topics: null });
+      if (answer === undefined || answer.errorCode !== 0) {
+        await this.pause(20, 200);
+        continue;
+      }
+      const listed = new Set(answer.topics.map((topic) => topic.topicId));
+      for (const topic of this.stage.topics) {
+        if (topic.doomed === listed.has(topic.topicId)) {
+          const state = topic.doomed ? "deleted and still listed" : "created and not listed";
+          this.stage.history.problem(`I7/I8: ${topic.name} (${topic.topicId}) is ${state}`);
+        }
+      }
+      return;
+    }
+  }
+}

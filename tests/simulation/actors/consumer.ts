@@ -1,0 +1,182 @@
+/** Reads partitions from the start on, over and over, and writes down what it sees. */
+import { concat } from "../../../core/bytes/mod.ts";
+import { ErrorCode } from "../../../core/protocol/errors.ts";
+import { fetch } from "../../../core/protocol/messages/01_fetch.ts";
+import { listOffsets } from "../../../core/protocol/messages/02_list_offsets.ts";
+import { readBatches, type ReadRecord } from "../record_batch.ts";
+import { Actor, isRetriable, isTopicGone, type KnownTopic } from "./actor.ts";
+
+export interface PartitionRead {
+  readonly code: number;
+  readonly logStartOffset: number;
+  readonly highWatermark: number;
+  /** From the wanted offset on. */
+  readonly records: readonly ReadRecord[];
+}
+
+export abstract class Reader extends Actor {
+  /** One partition from `offset` on; undefined where there was no answer. */
+  protected async readAt(
+    topic: KnownTopic,
+    partition: number,
+    offset: number,
+    maxWaitMs: number,
+    maxBytes: number,
+  ): Promise<PartitionRead | undefined> {
+    const version = topic.stable ? this.version(fetch) : this.version(fetch, 13);
+    const start = this.stage.history.now();
+    const partitions = [{ partition, fetchOffset: offset, partitionMaxBytes: maxBytes }];
+    const answer = await this.ask(fetch, version, {
+      maxWaitMs,
+      minBytes: 1,
+      maxBytes,
+      isolationLevel: this.prng.below(2),
+      topics: [{ topic: topic.name, topicId: topic.topicId, partitions }],
+    }, maxWaitMs + 2_000);
+    if (answer === undefined) return undefined;
+    if (answer.errorCode !== 0) {
+      if (!isRetriable(answer.errorCode)) this.unexpected("Fetch", answer.errorCode);
+      return undefined;
+    }
+    const read = answer.responses[0]?.partitions[0];
+    if (read === undefined) {
+      this.stage.history.problem(`${this.name}: a fetch was answered without its partition`);
+      return undefined;
+    }
+    const records = readBatches(concat(read.records ?? []))
+      .filter((record) => record.offset >= offset);
+    if (read.errorCode === 0) {
+      this.stage.history.observed.push({
+        reader: this.name,
+        incarnation: this.stage.incarnationOf(this.wire!.server),
+        topicId: topic.topicId,
+        partition,
+        start,
+        end: this.stage.history.now(),
+        logStartOffset: read.logStartOffset,
+        highWatermark: read.highWatermark,
+        lastStableOffset: read.lastStableOffset,
+        records,
+      });
+    }
+    const { errorCode: code, logStartOffset, highWatermark } = read;
+    return { code, logStartOffset, highWatermark, records };
+  }
+}
+
+export class Consumer extends Reader {
+  readonly #positions = new Map<string, number>();
+
+  protected override async act(): Promise<void> {
+    while (!this.stage.closing) {
+      const topics = this.stage.topics;
+      if (topics.length > 0) await this.#step(this.prng.pick(topics));
+      await this.pause(1, this.prng.chance(0.1) ? 300 : 30);
+    }
+  }
+
+  async #step(topic: KnownTopic): Promise<void> {
+    const partition = this.prng.below(topic.partitionCount);
+    if (this.prng.chance(0.15)) return await this.#list(topic, partition);
+    const key = `${topic.topicId}/${partition}`;
+    const position = this.prng.chance(0.05) ? 0 : this.#positions.get(key) ?? 0;
+    const maxWaitMs = this.prng.pick([0, 10, 300]);
+    const maxBytes = this.prng.pick([1, 500, 20_000, 1_000_000]);
+    const read = await this.readAt(topic, partition, position, maxWaitMs, maxBytes);
+    if (read === undefined) return;
+    if (read.code === 0) {
+      const last = read.records.at(-1);
+      if (last !== undefined) this.#positions.set(key, last.offset + 1);
+      if (position < read.highWatermark && read.records.length === 0) {
+        this.stage.history.problem(
+          `${this.name}: nothing came from ${key} offset ${position} below high watermark ` +
+            read.highWatermark,
+        );
+      }
+    } else if (isTopicGone(read.code) || isRetriable(read.code)) {
+      await this.pause(5, 50);
+    } else if (read.code !== ErrorCode.OFFSET_OUT_OF_RANGE || !topic.doomed) {
+      this.unexpected(`fetch of ${key} offset ${position}`, read.code);
+    }
+  }
+
+  async #list(topic: KnownTopic, partition: number): Promise<void> {
+    // ListOffsets goes by name, which may belong to another topic by now.
+    if (!topic.stable) return;
+    const start = this.stage.history.now();
+    const latest = this.prng.chance(0.7);
+    const body = {
+      replicaId: -1,
+      isolationLevel: 0,
+      topics: [{
+        name: topic.name,
+        partitions: [{ partitionIndex: partition, timestamp: latest ? -1 : -2 }],
+      }],
+    };
+    const answer = await this.ask(listOffsets, this.version(listOffsets), body);
+    const found = answer?.topics[0]?.partitions[0];
+    if (found === undefined) return;
+    if (found.errorCode !== 0) {
+      if (!isRetriable(found.errorCode) && !isTopicGone(found.errorCode)) {
+        this.unexpected(`ListOffsets of ${topic.name}/${partition}`, found.errorCode);
+      }
+      return;
+    }
+    this.stage.history.observed.push({
+      reader: this.name,
+      incarnation: this.stage.incarnationOf(this.wire!.server),
+      topicId: topic.topicId,
+      partition,
+      start,
+      end: this.stage.history.now(),
+      logStartOffset: latest ? -1 : found.offset,
+      highWatermark: latest ? found.offset : -1,
+      lastStableOffset: -1,
+      records: [],
+    });
+  }
+}
+
+/** Reads every partition to its end when all has come to rest: the truth of a run. */
+export class Auditor extends Reader {
+  protected override async act(): Promise<void> {
+    for (const topic of this.stage.topics) {
+      if (topic.doomed) continue;
+      for (let partition = 0; partition < topic.partitionCount; partition++) {
+        await this.#audit(topic, partition);
+      }
+    }
+  }
+
+  async #audit(topic: KnownTopic, partition: number): Promise<void> {
+    const records: ReadRecord[] = [];
+    let position = 0;
+    let logStartOffset = 0;
+    for (let attempt = 0; attempt < 2_000; attempt++) {
+      const read = await this.readAt(topic, partition, position, 0, 1_000_000);
+      if (read === undefined || read.code !== 0) {
+        await this.pause(10, 100);
+        continue;
+      }
+      if (position === 0) logStartOffset = read.logStartOffset;
+      records.push(...read.records);
+      const last = records.at(-1);
+      if (last !== undefined) position = last.offset + 1;
+      if (position >= read.highWatermark) {
+        const { topicId } = topic;
+        const { highWatermark } = read;
+        this.stage.history.finals.push({
+          topicId,
+          partition,
+          logStartOffset: Math.max(0, logStartOffset),
+          highWatermark,
+          records,
+        });
+        return;
+      }
+    }
+    this.stage.history.problem(
+      `${topic.name}/${partition} could not be read to its end after all faults had ended`,
+    );
+  }
+}

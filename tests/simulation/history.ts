@@ -1,0 +1,104 @@
+/**
+ * What clients saw: each call with its start and end. What a checker says about a run, it says from
+ * this alone. An append without a clear answer stays "maybe": it may show up, once, or never.
+ */
+
+/** Virtual time is too coarse to order by: ticks count recorded moments. */
+export type Moment = number;
+
+export type Outcome = "open" | "acked" | "refused" | "maybe";
+
+/** One batch, over all its retries. */
+export interface ProduceCall {
+  readonly producer: string;
+  readonly idempotent: boolean;
+  readonly topicId: string;
+  readonly partition: number;
+  /** Position among the producer's batches for this partition. */
+  readonly sequence: number;
+  readonly values: readonly string[];
+  readonly start: Moment;
+  end: Moment;
+  outcome: Outcome;
+  /** Where the broker said that the first record lies. */
+  baseOffset: number;
+}
+
+/** One answered read of one partition, by Fetch or ListOffsets. */
+export interface Observation {
+  readonly reader: string;
+  /** Number of the broker incarnation that answered. */
+  readonly incarnation: number;
+  readonly topicId: string;
+  readonly partition: number;
+  readonly start: Moment;
+  readonly end: Moment;
+  readonly logStartOffset: number;
+  /** -1 where the answer has none. */
+  readonly highWatermark: number;
+  readonly lastStableOffset: number;
+  readonly records: readonly { readonly offset: number; readonly value: string }[];
+}
+
+export interface TopicEvent {
+  readonly kind: "create" | "delete";
+  readonly name: string;
+  /** Empty while unknown. */
+  topicId: string;
+  readonly start: Moment;
+  end: Moment;
+  outcome: Outcome;
+}
+
+/** A committed group offset, written or read. */
+export interface OffsetCall {
+  readonly kind: "commit" | "fetch";
+  readonly group: string;
+  readonly member: string;
+  readonly topic: string;
+  readonly partition: number;
+  readonly start: Moment;
+  end: Moment;
+  outcome: Outcome;
+  /** -1: none is committed. */
+  offset: number;
+}
+
+/** What a member of a group was told in one generation. */
+export interface AssignmentSeen {
+  readonly group: string;
+  readonly generation: number;
+  readonly member: string;
+  readonly partitions: readonly number[];
+}
+
+/** A whole partition, read when everything had come to rest. */
+export interface FinalLog {
+  readonly topicId: string;
+  readonly partition: number;
+  readonly logStartOffset: number;
+  readonly highWatermark: number;
+  readonly records: readonly { readonly offset: number; readonly value: string }[];
+}
+
+export class History {
+  readonly produced: ProduceCall[] = [];
+  readonly observed: Observation[] = [];
+  readonly topics: TopicEvent[] = [];
+  readonly offsets: OffsetCall[] = [];
+  readonly assignments: AssignmentSeen[] = [];
+  readonly finals: FinalLog[] = [];
+  /** Values of batches that were broken on purpose: no reader may ever see one. */
+  readonly poison = new Set<string>();
+  /** What was wrong at once, in words. */
+  readonly problems: string[] = [];
+  #moment: Moment = 0;
+
+  now(): Moment {
+    return ++this.#moment;
+  }
+
+  problem(text: string): void {
+    if (this.problems.length < 100) this.problems.push(text);
+  }
+}

@@ -1,0 +1,50 @@
+/**
+ * `deno task simulate --seed N [--count M] [--verbose]`: runs M seeds from N on (a seed is any text;
+ * without one a fresh one is drawn), printing each before it runs. Exit code 1 where one fails.
+ */
+import { parseArgs } from "@std/cli/parse-args";
+import { simulate } from "./simulation.ts";
+
+const USAGE = "usage: deno task simulate [--seed N] [--count M] [--verbose]";
+
+async function main(args: string[]): Promise<number> {
+  const flags = parseArgs(args, {
+    string: ["seed", "count"],
+    boolean: ["verbose", "help"],
+    default: { count: "1" },
+  });
+  const count = Number(flags.count);
+  if (flags.help || !Number.isInteger(count) || count < 1) {
+    console.log(USAGE);
+    return flags.help ? 0 : 1;
+  }
+  const first = String(flags.seed ?? crypto.getRandomValues(new Uint32Array(1))[0]);
+  let failed = 0;
+  for (let at = 0; at < count; at++) {
+    const seed = seedAt(first, at);
+    console.log(`seed ${seed}`);
+    const startMs = performance.now();
+    const onLine = (line: string) => console.log("  " + line);
+    const result = await simulate(flags.verbose ? { seed, onLine } : { seed });
+    const tookMs = Math.round(performance.now() - startMs);
+    if (!flags.verbose) console.log(`  ${result.lines.at(-1)}`);
+    console.log(`  ${Math.round(result.virtualMs)} virtual ms in ${tookMs} ms`);
+    if (result.problems.length === 0) continue;
+    failed++;
+    for (const problem of result.problems.slice(0, 20)) console.log(`  FAILED: ${problem}`);
+    console.log(`  replay: deno task simulate --seed ${seed} --verbose`);
+  }
+  if (failed > 0) console.log(`${failed} of ${count} seeds failed`);
+  return failed > 0 ? 1 : 0;
+}
+
+/** The `at`-th seed from `first` on: numbers count up. */
+export function seedAt(first: string, at: number): string {
+  return /^\d{1,15}$/.test(first)
+    ? String(Number(first) + at)
+    : at === 0
+    ? first
+    : `${first}+${at}`;
+}
+
+if (import.meta.main) Deno.exit(await main(Deno.args));

@@ -1,0 +1,265 @@
+/**
+ * One run: a seed makes a plan, the plan makes a world; chaos for a while, then calm, in which all
+ * must come to rest; then everything is read, twice, with a crash in between, and checked.
+ */
+import { CALM, MemoryObjects } from "../../drivers/storage/memory/driver.ts";
+import { Admin } from "./actors/admin.ts";
+import type { Actor, KnownTopic, Stage } from "./actors/actor.ts";
+import { Auditor, Consumer } from "./actors/consumer.ts";
+import { GroupMember } from "./actors/group_member.ts";
+import { PlainProducer } from "./actors/plain_producer.ts";
+import { IdempotentProducer } from "./actors/producer.ts";
+import { BROKER_PORT, BrokerHost } from "./broker_host.ts";
+import { checkHistory } from "./checkers.ts";
+import { EventLoop } from "./event_loop.ts";
+import { History } from "./history.ts";
+import { type Plan, planOf } from "./plan.ts";
+import { Prng } from "./prng.ts";
+import { CALM_NETWORK, SimNetwork } from "./sim_network.ts";
+import { SimProcess } from "./sim_process.ts";
+
+const TICKS_MAX = 1_500_000;
+const REST_LIMIT_MS = 120_000;
+
+export interface RunOptions {
+  readonly seed: string;
+  /** Gets every line as it is written. */
+  readonly onLine?: (line: string) => void;
+  /** Changes what the seed decided: for bisecting a failure. */
+  readonly adjust?: (plan: Plan) => Plan;
+}
+
+export interface RunResult {
+  readonly seed: string;
+  /** Broken invariants; empty where all is well. */
+  readonly problems: readonly string[];
+  /** Every line of the run, brokers' log lines included; a function of the seed. */
+  readonly lines: readonly string[];
+  readonly ticks: number;
+  readonly virtualMs: number;
+  readonly incarnations: number;
+  readonly history: History;
+}
+
+export async function simulate(options: RunOptions): Promise<RunResult> {
+  const run = new Simulation(options);
+  const onRejection = (event: PromiseRejectionEvent) => {
+    event.preventDefault();
+    run.unhandled(event.reason);
+  };
+  globalThis.addEventListener("unhandledrejection", onRejection);
+  try {
+    return await run.run();
+  } finally {
+    globalThis.removeEventListener("unhandledrejection", onRejection);
+  }
+}
+
+type ActorKind<T> = new (name: string, stage: Stage, process: SimProcess, prng: Prng) => T;
+
+class Simulation {
+  readonly loop = new EventLoop();
+  readonly history = new History();
+  readonly lines: string[] = [];
+  readonly prng: Prng;
+  readonly plan: Plan;
+  readonly network: SimNetwork;
+  readonly objects = new MemoryObjects();
+  readonly host: BrokerHost;
+  readonly stage: Stage;
+  readonly #actors: Actor[] = [];
+  #chaos = true;
+
+  constructor(readonly options: RunOptions) {
+    this.prng = new Prng(options.seed);
+    const plan = planOf(this.prng.fork("plan"));
+    this.plan = options.adjust?.(plan) ?? plan;
+    this.network = new SimNetwork(this.loop, this.prng.fork("network"), this.plan.network);
+    const note = (who: string, text: string) => this.#note(who, text);
+    this.host = new BrokerHost({
+      loop: this.loop,
+      prng: this.prng.fork("host"),
+      plan: this.plan,
+      network: this.network,
+      objects: this.objects,
+      history: this.history,
+      note,
+    });
+    this.stage = {
+      network: this.network,
+      history: this.history,
+      topics: [],
+      port: BROKER_PORT,
+      closing: false,
+      note,
+      incarnationOf: (server) => this.host.incarnationOf(server),
+    };
+  }
+
+  unhandled(reason: unknown): void {
+    const text = reason instanceof Error ? reason.stack ?? reason.message : String(reason);
+    this.history.problem(`unhandled rejection: ${text}`);
+  }
+
+  async run(): Promise<RunResult> {
+    this.#note("plan", JSON.stringify(this.plan));
+    this.host.start();
+    this.#openStage();
+    this.#scheduleChaos();
+    await this.#until(this.plan.chaosMs, () => false);
+    this.#endChaos();
+    const rested = await this.#rest("clients", () => this.#actors.every((actor) => actor.finished));
+    if (rested && await this.#audit("auditor-1")) {
+      this.host.process?.kill();
+      await this.#audit("auditor-2");
+      this.#compareAudits();
+      await this.#stopBroker();
+    }
+    return this.#result();
+  }
+
+  #note(who: string, text: string): void {
+    const line = `${this.loop.nowMs.toFixed(3)} ${who} ${text}`;
+    this.lines.push(line);
+    this.options.onLine?.(line);
+  }
+
+  #actor<T extends Actor>(kind: ActorKind<T>, name: string): T {
+    const process = new SimProcess(this.loop, name);
+    const actor = new kind(name, this.stage, process, this.prng.fork(name));
+    this.#actors.push(actor);
+    return actor;
+  }
+
+  #openStage(): void {
+    const { clients } = this.plan;
+    const admin = this.#actor(Admin, "admin");
+    admin.churn = Array.from({ length: clients.churnTopics }, (_, at) => `churn-${at}`);
+    const names = Array.from({ length: clients.stableTopics }, (_, at) => `stable-${at}`);
+    const make = async () => {
+      for (const name of names) await admin.create(name, clients.partitions, true);
+      admin.start();
+      for (let at = 0; at < clients.members; at++) this.#member(at, this.stage.topics[0]!);
+    };
+    make().catch((error) => this.unhandled(error));
+    const start = (kind: ActorKind<Actor>, name: string) => this.#actor(kind, name).start();
+    for (let at = 0; at < clients.idempotent; at++) start(IdempotentProducer, `idem-${at}`);
+    for (let at = 0; at < clients.plain; at++) start(PlainProducer, `plain-${at}`);
+    for (let at = 0; at < clients.consumers; at++) start(Consumer, `reader-${at}`);
+  }
+
+  #member(at: number, topic: KnownTopic): void {
+    const member = this.#actor(GroupMember, `member-${at}`);
+    member.group = "group";
+    member.topic = topic;
+    member.start();
+  }
+
+  #scheduleChaos(): void {
+    const prng = this.prng.fork("chaos");
+    const { plan, host, loop } = this;
+    const repeat = (everyMs: number, run: () => void) => {
+      if (everyMs === Infinity) return;
+      loop.after(prng.range(0, 2 * everyMs), () => {
+        if (!this.#chaos) return;
+        run();
+        repeat(everyMs, run);
+      });
+    };
+    repeat(plan.crashEveryMs, () => host.crash());
+    repeat(plan.stopEveryMs, () => void host.stop());
+    repeat(plan.pauseEveryMs, () => host.pause(prng.range(1, 1_500)));
+    repeat(plan.metadataOutageEveryMs, () => host.cutMetadata(prng.range(10, 2_000)));
+    repeat(plan.wallJumpEveryMs, () => host.process?.jumpWall(prng.range(-5_000, 60_000)));
+    repeat(plan.resetEveryMs, () => {
+      const links = [...this.network.links];
+      if (links.length > 0) prng.pick(links).reset();
+    });
+  }
+
+  #endChaos(): void {
+    this.#note("world", "the faults end");
+    this.#chaos = false;
+    this.host.calm = true;
+    Object.assign(this.plan.store, { ...CALM, latencyMinMs: 0.2, latencyMaxMs: 1 });
+    Object.assign(this.plan.network, CALM_NETWORK);
+    this.plan.metadata.failBeforeChance = 0;
+    this.plan.metadata.failAfterChance = 0;
+    this.host.killZombies();
+    this.stage.closing = true;
+  }
+
+  async #until(forMs: number, done: () => boolean): Promise<boolean> {
+    const end = await this.loop.run(this.loop.nowMs + forMs, TICKS_MAX - this.loop.ticks, done);
+    if (end === "ticks") this.history.problem(`more than ${TICKS_MAX} events: something spins`);
+    return end === "done";
+  }
+
+  async #rest(what: string, done: () => boolean): Promise<boolean> {
+    if (await this.#until(REST_LIMIT_MS, done)) return true;
+    const awake = this.#actors.filter((actor) => !actor.finished).map((actor) => actor.name);
+    this.history.problem(`${what} did not come to rest: ${awake.join(", ")}`);
+    return false;
+  }
+
+  async #audit(name: string): Promise<boolean> {
+    const auditor = this.#actor(Auditor, name);
+    auditor.start();
+    return await this.#rest(name, () => auditor.finished);
+  }
+
+  /** I2, I11: a crash at rest changes nothing. The second reading is the truth of the run. */
+  #compareAudits(): void {
+    const { finals } = this.history;
+    const half = finals.length / 2;
+    const before = finals.splice(0, half);
+    for (let at = 0; at < half; at++) {
+      const [a, b] = [before[at]!, finals[at]!];
+      if (a.highWatermark !== b.highWatermark || a.records.length !== b.records.length) {
+        this.history.problem(
+          `I1/I2: ${a.topicId}/${a.partition} had ${a.records.length} records below ` +
+            `${a.highWatermark} and, after a crash at rest, ${b.records.length} below ` +
+            b.highWatermark,
+        );
+      }
+      for (const record of a.records) {
+        const now = b.records[record.offset - b.logStartOffset];
+        if (now?.offset !== record.offset || now.value !== record.value) {
+          this.history.problem(`I2: ${a.topicId}/${a.partition} ${record.offset} changed at rest`);
+          break;
+        }
+      }
+    }
+  }
+
+  async #stopBroker(): Promise<void> {
+    let stopped = false;
+    const stop = () => void this.host.stop().then(() => stopped = true);
+    if (this.host.serving) stop();
+    else stopped = true;
+    await this.#rest("the broker's stop", () => stopped);
+  }
+
+  #result(): RunResult {
+    const problems = checkHistory(this.history);
+    for (const problem of problems) this.#note("PROBLEM", problem);
+    const { history } = this;
+    const acked = history.produced.filter((call) => call.outcome === "acked").length;
+    this.#note(
+      "summary",
+      `${this.loop.ticks} events, ${this.host.incarnations} incarnations, ` +
+        `${history.produced.length} batches (${acked} acknowledged), ` +
+        `${history.observed.length} reads, ${history.topics.length} topic changes, ` +
+        `${history.offsets.length} offset calls, ${this.objects.size} objects`,
+    );
+    return {
+      seed: this.options.seed,
+      problems,
+      lines: this.lines,
+      ticks: this.loop.ticks,
+      virtualMs: this.loop.nowMs,
+      incarnations: this.host.incarnations,
+      history,
+    };
+  }
+}
