@@ -2,9 +2,10 @@
  * The phases of a run against one broker: each runs one of Apache Kafka's tools and reads its
  * figures.
  */
-import { GIB, MIB } from "../figures.ts";
+import { GIB, MIB, percentile } from "../figures.ts";
 import { ClientConnection, createTopic } from "../load/client_connection.ts";
 import { fetchLoad } from "../load/fetch_load.ts";
+import { roundTrips } from "../load/round_trips.ts";
 import { listOffsets, readListOffsets } from "../load/wire.ts";
 import type { Peer } from "../peers.ts";
 import { cpuSeconds, memory, resetPeak } from "../process_figures.ts";
@@ -117,22 +118,32 @@ export async function verify(peer: Peer, topic: string, records: number): Promis
 }
 
 export async function latency(peer: Peer, acks: "all" | "1", messages: number): Promise<Figures> {
-  const topic = `latency-${acks}`;
   const label = `end to end, acks=${acks}`;
-  await createTopic(peer.port, topic, 1);
+  const topics = [`latency-${acks}-tool`, `latency-${acks}-raw`] as const;
+  for (const topic of topics) await createTopic(peer.port, topic, 1);
   return await watched(peer, label, 0, async () => {
     const text = await runTool(
       `${TOOLS}.EndToEndLatency`,
-      [peer.bootstrap, topic, `${messages}`, acks, `${RECORD_BYTES}`],
+      [peer.bootstrap, topics[0], `${messages}`, acks, `${RECORD_BYTES}`],
       TOOL_TIMEOUT_MS,
     );
     const average = /Avg latency: ([\d.]+)/.exec(text)?.[1];
     const ranks = /50th = (\d+), 99th = (\d+), 99.9th = (\d+)/.exec(text);
     if (average === undefined || ranks === null) throw new Error(`cannot read latencies:\n${text}`);
+    const times = await roundTrips({
+      port: peer.port,
+      topic: topics[1],
+      acks: acks === "all" ? -1 : 1,
+      recordBytes: RECORD_BYTES,
+      messages: Math.ceil(messages / 4),
+      warmUp: Math.ceil(messages / 40),
+    });
     return {
       [`${label}: mean ms`]: Number(average),
-      [`${label}: p50 ms (whole)`]: Number(ranks[1]),
-      [`${label}: p99 ms (whole)`]: Number(ranks[2]),
+      [`${label}: p50 ms, in whole ms`]: Number(ranks[1]),
+      [`${label}: p99 ms, in whole ms`]: Number(ranks[2]),
+      [`${label}, own client: p50 ms`]: percentile(times, 0.5),
+      [`${label}, own client: p99 ms`]: percentile(times, 0.99),
     };
   });
 }

@@ -64,12 +64,6 @@ export const FETCH_SESSION_IDLE_MS = 120_000;
  * served without a session; an incremental one is told to start over. */
 export const FETCH_SESSION_PARTITIONS_MAX = 500_000;
 
-// --- handlers: topics ---------------------------------------------------------------------------
-
-/** Partitions in one DescribeTopicPartitions answer (Kafka's max.request.partition.size.limit):
- * about 100 KiB. The rest follows page by page. */
-export const DESCRIBED_PARTITIONS_MAX = 2_000;
-
 // --- groups -------------------------------------------------------------------------------------
 
 /** Groups that this coordinator keeps, empty ones included (about 1.5 KiB each). Above it a new

@@ -3,10 +3,11 @@
  *
  *     Metadata => [topic_id name] allow_auto_topic_creation include_*_authorized_operations
  *
- * Null topics (v0: an empty list) means all. An unknown name is created when client (v4+) and broker
- * allow it, and the answer has it already; an unknown id (v12+) is UNKNOWN_TOPIC_ID. A partition's
- * replicas are its leader alone. Works through a metadata outage, but for what must be created:
- * that gets LEADER_NOT_AVAILABLE, which clients retry. Ids before v12 are INVALID_REQUEST.
+ * Null topics (v0: an empty list) means all. An unknown name is created when client (v4+) and
+ * broker allow it, and the answer has it already; an unknown id (v12+) is UNKNOWN_TOPIC_ID. A
+ * partition's replicas are its leader alone. Works through a metadata outage, but for what must
+ * be created: that gets LEADER_NOT_AVAILABLE, which clients retry. Ids before v12 are
+ * INVALID_REQUEST.
  */
 import { ZERO_UUID } from "../bytes/mod.ts";
 import { topicNameFault } from "../metadata/topic_names.ts";

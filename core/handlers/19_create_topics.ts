@@ -10,8 +10,7 @@
  * their brokers must exist, and decide nothing. v5+ answers all effective configs. A name that
  * occurs twice is INVALID_REQUEST, once. Not done: quotas (THROTTLING_QUOTA_EXCEEDED).
  */
-import { defaultValue, TOPIC_CONFIGS } from "../metadata/topic_config.ts";
-import type { CreateTopic, TopicInfo, TopicOutcome } from "../metadata/topics.ts";
+import type { CreateTopic, TopicOutcome } from "../metadata/topics.ts";
 import type { LooseResponseOf, RequestOf } from "../protocol/api.ts";
 import { ErrorCode } from "../protocol/errors.ts";
 import { createTopics } from "../protocol/messages/19_create_topics.ts";
@@ -23,7 +22,7 @@ import {
   repeated,
   replicasFault,
 } from "./admin_request.ts";
-import { CONFIG_SOURCE } from "./config_entries.ts";
+import { topicEntries } from "./config_entries.ts";
 import { handler } from "./handler.ts";
 import type { Rooms } from "./rooms.ts";
 
@@ -129,19 +128,6 @@ function answer(
     ...(validateOnly ? {} : { topicId: topic.id }),
     numPartitions: topic.partitionCount,
     replicationFactor: 1,
-    configs: configsOf(rooms, topic),
+    configs: topicEntries(rooms, topic, { includeSynonyms: false, includeDocumentation: false }),
   };
-}
-
-function configsOf(rooms: Rooms, topic: TopicInfo) {
-  return Array.from(TOPIC_CONFIGS.values(), (row) => {
-    const override = topic.configs.get(row.name);
-    return {
-      name: row.name,
-      value: override ?? defaultValue(row, rooms.config),
-      readOnly: false,
-      configSource: override === undefined ? CONFIG_SOURCE.default : CONFIG_SOURCE.topic,
-      isSensitive: false,
-    };
-  });
 }

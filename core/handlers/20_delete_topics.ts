@@ -4,8 +4,8 @@
  *     DeleteTopics => [name topic_id] timeout_ms          (v1-5: [name])
  *
  * A topic is gone for clients when the answer is; its objects are removed afterwards, and a new
- * topic of the same name never meets them (KIP-516). v6 takes a name or an id, not both. What occurs
- * twice, by name, by id or by one of each, is INVALID_REQUEST and is not deleted.
+ * topic of the same name never meets them (KIP-516). v6 takes a name or an id, not both. What
+ * occurs twice, by name, by id or by one of each, is INVALID_REQUEST and is not deleted.
  */
 import { ZERO_UUID } from "../bytes/mod.ts";
 import type { TopicTarget } from "../metadata/topics.ts";

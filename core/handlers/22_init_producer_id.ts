@@ -5,8 +5,10 @@
  *
  * Idempotent producers only: each call gets a producer id of its own with epoch 0, also when the
  * client names the one that it had (KIP-360: an idempotent producer that lost its place starts over
- * with a new id). A transactional id is INVALID_REQUEST, which every client takes as final, because
- * transactions are not built yet. Without metadata: COORDINATOR_LOAD_IN_PROGRESS, which is retried.
+ * with a new id). An id without an epoch, or the reverse, is INVALID_REQUEST. Transactions are not
+ * built yet: a transactional id is TRANSACTIONAL_ID_AUTHORIZATION_FAILED, which both Java's client
+ * and librdkafka take as final (librdkafka tries again on INVALID_REQUEST); an empty one is
+ * INVALID_REQUEST. Without metadata: COORDINATOR_LOAD_IN_PROGRESS, which is retried.
  */
 import { MetadataError } from "../metadata/metadata_store.ts";
 import { ErrorCode } from "../protocol/errors.ts";
@@ -15,16 +17,16 @@ import { handler } from "./handler.ts";
 
 export const initProducerIdHandler = handler(initProducerId, async (rooms, context, request) => {
   const { log } = rooms.runtime;
+  if (!isPair(request.producerId, request.producerEpoch) || request.transactionalId === "") {
+    return failed(ErrorCode.INVALID_REQUEST);
+  }
   if (request.transactionalId !== null) {
     log.warn("a transactional producer was refused: this version has no transactions", {
       transactionalId: request.transactionalId,
       clientId: context.clientId,
       remoteAddress: context.remoteAddress,
     });
-    return failed(ErrorCode.INVALID_REQUEST);
-  }
-  if ((request.producerId === -1) !== (request.producerEpoch === -1)) {
-    return failed(ErrorCode.INVALID_REQUEST);
+    return failed(ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED);
   }
   try {
     const producerId = await rooms.producerIds.next();
@@ -39,6 +41,12 @@ export const initProducerIdHandler = handler(initProducerId, async (rooms, conte
     );
   }
 });
+
+/** Both there, or both -1. */
+function isPair(producerId: number, producerEpoch: number): boolean {
+  if (producerId === -1 || producerEpoch === -1) return producerId === producerEpoch;
+  return producerId >= 0 && producerEpoch >= 0;
+}
 
 function failed(errorCode: number) {
   return { errorCode, producerId: -1, producerEpoch: -1 };

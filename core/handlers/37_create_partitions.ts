@@ -3,9 +3,9 @@
  *
  *     CreatePartitions => [name count [assignment]] timeout_ms validate_only
  *
- * `count` is the new total and must be an increase (KIP-195). Manual assignments, if given, must name
- * known brokers for exactly the new partitions; they decide nothing. A name that occurs twice is
- * INVALID_REQUEST, once.
+ * `count` is the new total and must be an increase (KIP-195). Manual assignments, if given, must
+ * name known brokers for exactly the new partitions; they decide nothing. A name that occurs
+ * twice is INVALID_REQUEST, once.
  */
 import type { AddPartitions } from "../metadata/topics.ts";
 import type { LooseResponseOf, RequestOf } from "../protocol/api.ts";

@@ -1,11 +1,12 @@
 /**
  * DescribeTopicPartitions (key 75), version 0 (KIP-966).
  *
- *     DescribeTopicPartitions => [topic] response_partition_limit cursor(topic_name partition_index)
+ *     DescribeTopicPartitions => [topic] response_partition_limit {topic_name partition_index}
  *
  * Topics in name order, an empty list meaning all; at most 2000 partitions, or fewer where the
- * client says so, then a cursor to go on from. Eligible leader replicas do not exist here: no leader
- * depends on what a broker holds.
+ * client says so, then a cursor to go on from. A cursor with a negative partition, or with a topic
+ * that isn't among those asked for, is INVALID_REQUEST. Eligible leader replicas do not exist here:
+ * no leader depends on what a broker holds.
  */
 import type { LooseResponseOf, RequestOf } from "../protocol/api.ts";
 import { ErrorCode } from "../protocol/errors.ts";
@@ -26,13 +27,12 @@ const PARTITIONS_PER_ANSWER_MAX = 2000;
 export const describeTopicPartitionsHandler = handler(
   describeTopicPartitions,
   (rooms, _context, request): Response => {
+    if (isBadCursor(request)) return badCursor(request);
     let room = Math.max(1, Math.min(request.responsePartitionLimit, PARTITIONS_PER_ANSWER_MAX));
     const topics: TopicResponse[] = [];
     for (const name of names(rooms, request)) {
       if (room === 0) return { topics, nextCursor: { topicName: name, partitionIndex: 0 } };
-      const first = request.cursor?.topicName === name
-        ? Math.max(0, request.cursor.partitionIndex)
-        : 0;
+      const first = request.cursor?.topicName === name ? request.cursor.partitionIndex : 0;
       const topic = rooms.topics.byName(name);
       if (topic === undefined) {
         const errorCode = topicNameFault(name) === undefined
@@ -63,6 +63,19 @@ export const describeTopicPartitionsHandler = handler(
     return { topics, nextCursor: null };
   },
 );
+
+function isBadCursor({ topics, cursor }: Request): boolean {
+  if (cursor === null) return false;
+  if (cursor.partitionIndex < 0) return true;
+  return topics.length > 0 && !topics.some(({ name }) => name === cursor.topicName);
+}
+
+/** The message has a place for an error only in topics. */
+function badCursor({ topics, cursor }: Request): Response {
+  const names = topics.length > 0 ? topics.map(({ name }) => name) : [cursor!.topicName];
+  const refused = names.map((name) => ({ name, errorCode: ErrorCode.INVALID_REQUEST }));
+  return { topics: refused, nextCursor: null };
+}
 
 /** The asked topics from the cursor on, each once, in order. */
 function names(rooms: Rooms, { topics, cursor }: Request): string[] {

@@ -1,6 +1,6 @@
 import { Prng } from "../simulation/prng.ts";
 
-/** Fails on about every fourth seed of ten events, so that a harness that sees nothing is noticed. */
+/** Fails on about every fourth seed of ten events: a harness that sees nothing is noticed. */
 export function canary(seed: string, eventsMax: number): void {
   const prng = new Prng(`${seed}/canary`);
   for (let event = 0; event < eventsMax; event++) {

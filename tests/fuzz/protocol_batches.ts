@@ -18,8 +18,8 @@ import { unlessMalformed } from "./protocol_messages.ts";
 const DECOMPRESSED_BYTES_MAX = 1 << 18;
 
 /**
- * `validateBatch` never throws, and what it accepts can be walked or is malformed; both ways to walk
- * the records agree where both get through.
+ * `validateBatch` never throws, and what it accepts can be walked or is malformed; both ways to
+ * walk the records agree where both get through.
  */
 export function fuzzBatches(seed: string, eventsMax: number): void {
   const prng = new Prng(`${seed}/batches`);

@@ -1,6 +1,8 @@
 import { assertEquals } from "@std/assert";
 import { ZERO_UUID } from "../../core/bytes/uuid.ts";
-import { describeTopicPartitionsHandler } from "../../core/handlers/75_describe_topic_partitions.ts";
+import {
+  describeTopicPartitionsHandler,
+} from "../../core/handlers/75_describe_topic_partitions.ts";
 import { ErrorCode } from "../../core/protocol/errors.ts";
 import { TopicRooms } from "./topic_rooms.ts";
 

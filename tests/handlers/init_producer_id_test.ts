@@ -26,7 +26,7 @@ Deno.test("initProducerIdHandler gives a new id to a producer that brings one", 
   assertEquals(second.producerId === first.producerId, false);
 });
 
-Deno.test("initProducerIdHandler refuses half an identity and empty transactional ids", async () => {
+Deno.test("initProducerIdHandler refuses half an identity and an empty name", async () => {
   await using rooms = await TopicRooms.start();
   const wrong = [
     { transactionalId: null, producerId: 1, producerEpoch: -1 },

@@ -23,6 +23,8 @@ export class Database {
   readonly #put: StatementSync;
   readonly #delete: StatementSync;
   readonly #setRevision: StatementSync;
+  readonly #begin: StatementSync;
+  readonly #commit: StatementSync;
 
   constructor(private readonly dataDir: string) {
     this.#db = new DatabaseSync(`${dataDir}/metadata.db`);
@@ -41,36 +43,42 @@ export class Database {
     this.#put = prepare("INSERT OR REPLACE INTO entry VALUES (?, ?, ?, ?)");
     this.#delete = prepare("DELETE FROM entry WHERE key = ?");
     this.#setRevision = prepare("UPDATE state SET revision = ?");
+    this.#begin = prepare("BEGIN IMMEDIATE");
+    this.#commit = prepare("COMMIT");
   }
 
   #prepareSchema(): void {
     // EXCLUSIVE first: the write-ahead log's index then lives in memory, not in a shared file
-    this.#db.exec("PRAGMA locking_mode = EXCLUSIVE; PRAGMA synchronous = FULL");
+    this.#exec("PRAGMA locking_mode = EXCLUSIVE", "PRAGMA synchronous = FULL");
     const fresh = this.#pragma("schema_version") === 0;
     if (!fresh && this.#pragma("application_id") !== APPLICATION_ID) {
       throw formatError(this.dataDir);
     }
     if (!fresh && this.#pragma("user_version") !== FORMAT) throw formatError(this.dataDir);
-    this.#db.exec("PRAGMA journal_mode = WAL");
+    this.#exec("PRAGMA journal_mode = WAL");
     if (fresh) {
-      this.#db.exec(`
-        BEGIN;
-        PRAGMA application_id = ${APPLICATION_ID};
-        PRAGMA user_version = ${FORMAT};
-        CREATE TABLE entry (
-          key TEXT PRIMARY KEY, value BLOB NOT NULL, revision INTEGER NOT NULL,
-          leased INTEGER NOT NULL
-        ) WITHOUT ROWID;
-        CREATE TABLE state (revision INTEGER NOT NULL);
-        INSERT INTO state VALUES (0);
-        COMMIT`);
+      this.#exec(
+        "BEGIN",
+        `PRAGMA application_id = ${APPLICATION_ID}`,
+        `PRAGMA user_version = ${FORMAT}`,
+        "CREATE TABLE entry (key TEXT PRIMARY KEY, value BLOB NOT NULL, " +
+          "revision INTEGER NOT NULL, leased INTEGER NOT NULL) WITHOUT ROWID",
+        "CREATE TABLE state (revision INTEGER NOT NULL)",
+        "INSERT INTO state VALUES (0)",
+        "COMMIT",
+      );
     }
     const [finding] = Object.values(this.#db.prepare("PRAGMA quick_check(1)").get() ?? {});
     if (finding !== "ok") {
       throw Object.assign(new Error(String(finding)), { errcode: 11 });
     }
     // From here on files.ts makes things durable, in the order that driver.ts explains.
-    this.#db.exec("PRAGMA synchronous = OFF; PRAGMA wal_autocheckpoint = 0");
+    this.#exec("PRAGMA synchronous = OFF", "PRAGMA wal_autocheckpoint = 0");
+  }
+
+  /** One statement each. Not by the database's own exec, whose errors carry no result code. */
+  #exec(...statements: string[]): void {
+    for (const statement of statements) this.#db.prepare(statement).all();
   }
 
   #pragma(name: string): unknown {
@@ -78,16 +86,16 @@ export class Database {
   }
 
   begin(): void {
-    this.#db.exec("BEGIN IMMEDIATE");
+    this.#begin.run();
   }
 
   commit(revision: Revision): void {
     this.#setRevision.run(revision);
-    this.#db.exec("COMMIT");
+    this.#commit.run();
   }
 
   rollback(): void {
-    if (this.#db.isTransaction) this.#db.exec("ROLLBACK");
+    if (this.#db.isTransaction) this.#exec("ROLLBACK");
   }
 
   revision(): Revision {
@@ -126,17 +134,17 @@ export class Database {
   }
 
   deleteAll(): void {
-    this.#db.exec("DELETE FROM entry");
+    this.#exec("DELETE FROM entry");
   }
 
   /** What leases of a process that is gone have left behind. */
   deleteLeased(): void {
-    this.#db.exec("DELETE FROM entry WHERE leased = 1");
+    this.#exec("DELETE FROM entry WHERE leased = 1");
   }
 
   /** Copies the write-ahead log into the database file; the log starts over at the next write. */
   checkpoint(): void {
-    this.#db.prepare("PRAGMA wal_checkpoint(PASSIVE)").all();
+    this.#exec("PRAGMA wal_checkpoint(PASSIVE)");
   }
 
   close(): void {

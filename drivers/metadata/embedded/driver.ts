@@ -15,6 +15,7 @@
  * A lease cannot outlive the process, and no one else can see the keys: so leases end by revocation
  * and close alone, and what a killed process left under leases is deleted at the next open.
  */
+import { setImmediate } from "node:timers";
 import {
   type CommitResult,
   type Entry,

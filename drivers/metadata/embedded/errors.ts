@@ -12,7 +12,8 @@ function sqliteCode(error: unknown): number | undefined {
 }
 
 function reason(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  const message = error instanceof Error ? error.message : String(error);
+  return message.trim().replaceAll(/\s+/g, " ");
 }
 
 /** A group that could not be written: nothing of it took effect. */

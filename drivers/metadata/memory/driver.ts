@@ -82,7 +82,7 @@ export class MemoryMetadata {
     const revision = ++this.#revision;
     const events: WatchEvent[] = [];
     for (const op of tx.then) {
-      if ("put" in op) events.push(this.#put(op.put, op.value.slice(), revision, op.lease));
+      if ("put" in op) events.push(this.#put(op.put, op.value, revision, op.lease));
       else if (this.#delete(op.delete)) events.push({ type: "delete", key: op.delete, revision });
     }
     this.#feed.publish(revision, events);
@@ -230,7 +230,10 @@ export class MemoryMetadataView implements MetadataStore {
       : "delete" in first
       ? first.delete
       : first.key;
-    return this.#call("commit", key, () => this.service.commit(tx));
+    // the caller may change its bytes once the call has returned
+    const then = tx.then.map((op) => "put" in op ? { ...op, value: op.value.slice() } : op);
+    const own = { if: [...tx.if], then };
+    return this.#call("commit", key, () => this.service.commit(own));
   }
 
   async *watch(prefix: string, from: Revision, signal: AbortSignal): AsyncGenerator<WatchBatch> {

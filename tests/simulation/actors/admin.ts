@@ -44,14 +44,15 @@ export class Admin extends Actor {
       else if (answer !== undefined && answer.errorCode !== 0 && !isRetriable(answer.errorCode)) {
         this.unexpected(`creation of ${name}`, answer.errorCode);
       }
-      if (topicId !== undefined) {
+      const old = this.stage.topics.find((known) => known.topicId === topicId);
+      if (old !== undefined && answer?.errorCode === 0) {
+        history.problem(`I8: ${name} was created with the id of an earlier topic`);
+      }
+      if (topicId !== undefined && old === undefined) {
         event.topicId = topicId;
         event.outcome = "acked";
         event.end = history.now();
         this.stage.note(this.name, `created ${name} as ${topicId}`);
-        if (this.stage.topics.some((known) => known.topicId === topicId)) {
-          history.problem(`I8: ${name} was created with the id of an earlier topic`);
-        }
         this.stage.topics.push({ name, topicId, partitionCount, stable, doomed: false });
         return;
       }
@@ -66,17 +67,25 @@ export class Admin extends Actor {
     const start = history.now();
     const event: TopicEvent = { kind: "delete", name, topicId, start, end: 0, outcome: "open" };
     history.topics.push(event);
-    for (;;) {
+    for (let attempts = 0;;) {
       const body = { topics: [{ name: null, topicId }], timeoutMs: 1_000 };
       const answer = (await this.ask(deleteTopics, 6, body))?.responses[0];
-      // "Unknown" after an attempt without an answer: that attempt did it.
-      if (answer?.errorCode === 0 || (answer !== undefined && isTopicGone(answer.errorCode))) break;
+      if (answer?.errorCode === 0) {
+        event.outcome = "acked";
+        break;
+      }
+      if (answer !== undefined && isTopicGone(answer.errorCode)) {
+        // An attempt that was not answered clearly did it; brokers may have to hear of it yet.
+        event.outcome = "maybe";
+        if (attempts === 0) history.problem(`I8: ${name} was lost before its deletion`);
+        break;
+      }
+      attempts++;
       if (answer !== undefined && !isRetriable(answer.errorCode)) {
         this.unexpected(`deletion of ${name}`, answer.errorCode);
       }
       await this.pause(20, 200);
     }
-    event.outcome = "acked";
     event.end = history.now();
     this.stage.note(this.name, `deleted ${name}, ${topicId}`);
   }

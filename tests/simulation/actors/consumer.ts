@@ -8,6 +8,8 @@ import { Actor, isRetriable, isTopicGone, type KnownTopic } from "./actor.ts";
 
 export interface PartitionRead {
   readonly code: number;
+  /** Number of the broker incarnation that answered. */
+  readonly incarnation: number;
   readonly logStartOffset: number;
   readonly highWatermark: number;
   /** From the wanted offset on. */
@@ -45,10 +47,11 @@ export abstract class Reader extends Actor {
     }
     const records = readBatches(concat(read.records ?? []))
       .filter((record) => record.offset >= offset);
+    const incarnation = this.stage.incarnationOf(this.wire!.server);
     if (read.errorCode === 0) {
       this.stage.history.observed.push({
         reader: this.name,
-        incarnation: this.stage.incarnationOf(this.wire!.server),
+        incarnation,
         topicId: topic.topicId,
         partition,
         start,
@@ -60,12 +63,14 @@ export abstract class Reader extends Actor {
       });
     }
     const { errorCode: code, logStartOffset, highWatermark } = read;
-    return { code, logStartOffset, highWatermark, records };
+    return { code, incarnation, logStartOffset, highWatermark, records };
   }
 }
 
 export class Consumer extends Reader {
   readonly #positions = new Map<string, number>();
+  /** The newest incarnation that gave records. */
+  #newest = -1;
 
   protected override async act(): Promise<void> {
     while (!this.stage.closing) {
@@ -86,15 +91,15 @@ export class Consumer extends Reader {
     if (read === undefined) return;
     if (read.code === 0) {
       const last = read.records.at(-1);
-      if (last !== undefined) this.#positions.set(key, last.offset + 1);
-      if (position < read.highWatermark && read.records.length === 0) {
-        this.stage.history.problem(
-          `${this.name}: nothing came from ${key} offset ${position} below high watermark ` +
-            read.highWatermark,
-        );
+      if (last !== undefined) {
+        this.#positions.set(key, last.offset + 1);
+        this.#newest = Math.max(this.#newest, read.incarnation);
       }
     } else if (isTopicGone(read.code) || isRetriable(read.code)) {
       await this.pause(5, 50);
+    } else if (read.code === ErrorCode.OFFSET_OUT_OF_RANGE && read.incarnation < this.#newest) {
+      // A broker that was taken over and doesn't know yet: it ends where it was.
+      this.disconnect();
     } else if (read.code !== ErrorCode.OFFSET_OUT_OF_RANGE || !topic.doomed) {
       this.unexpected(`fetch of ${key} offset ${position}`, read.code);
     }
