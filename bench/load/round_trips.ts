@@ -1,8 +1,8 @@
 /**
- * End-to-end latency of one record at a time, as a consumer that waits at the end of the log sees it:
- * a Fetch is outstanding, a record is produced, and the clock stops when it has been acknowledged
- * and fetched. Kafka's own EndToEndLatency does the same through its clients, but prints its
- * percentiles in whole milliseconds, too coarse on a loopback.
+ * End-to-end latency of one record at a time, as a consumer at the end of the log sees it: a Fetch
+ * is outstanding, a record is produced, and the clock stops when it has been acknowledged and
+ * fetched. Kafka's own EndToEndLatency does the same through its clients, but prints percentiles in
+ * whole milliseconds, too coarse on a loopback.
  */
 import { ClientConnection } from "./client_connection.ts";
 import * as wire from "./wire.ts";

@@ -1,5 +1,5 @@
-/** What the APIs that change topics share: permission, duplicates, manual assignments, time limit. */
-import { type TopicOutcome } from "../metadata/topics.ts";
+/** What the APIs that change topics share: permission, duplicates, assignments, time limit. */
+import type { TopicOutcome } from "../metadata/topics.ts";
 import { ErrorCode, type ErrorCodeValue } from "../protocol/errors.ts";
 import type { Rooms } from "./rooms.ts";
 

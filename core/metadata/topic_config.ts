@@ -68,8 +68,8 @@ const TABLE: readonly Row[] = [
     "delete",
     "log.cleanup.policy",
     "full",
-    "What happens to old records: delete removes whole segments by retention.ms and retention.bytes. " +
-    "compact is not available yet and is refused.",
+    "What happens to old records: delete removes whole segments by retention.ms and " +
+    "retention.bytes. compact is not available yet and is refused.",
   ],
   [
     "compression.gzip.level",
@@ -99,8 +99,8 @@ const TABLE: readonly Row[] = [
     "producer",
     "compression.type",
     "full",
-    "How batches are compressed in the log: producer keeps them as they were sent. Other values are " +
-    "refused, because the broker does not compress again.",
+    "How batches are compressed in the log: producer keeps them as they were sent. Other values " +
+    "are refused, because the broker does not compress again.",
   ],
   [
     "compression.zstd.level",

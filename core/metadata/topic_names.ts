@@ -12,7 +12,8 @@ export function topicNameFault(name: string): string | undefined {
       "allowed";
   }
   if (!LEGAL.test(name)) {
-    return `the topic name '${name}' has characters other than ASCII letters, digits, '.', '_', '-'`;
+    return `the topic name '${name}' has characters other than ASCII letters, digits, '.', '_' ` +
+      "and '-'";
   }
   return undefined;
 }

@@ -118,6 +118,7 @@ export class BrokerHost {
     });
     if (!this.calm && prng.chance(plan.fuseChance * 0.3)) process.lightFuse(prng.between(1, 60));
     note(process.name, "starts");
+    const startedInCalm = this.calm;
     createBroker({
       config: this.#config,
       runtime,
@@ -127,7 +128,7 @@ export class BrokerHost {
     }).then((broker) => incarnation.broker = broker, (error) => {
       if (!process.alive) return;
       note(process.name, `did not start: ${error}`);
-      if (this.calm) history.problem(`a broker did not start although all is well: ${error}`);
+      if (startedInCalm) history.problem(`a broker did not start although all is well: ${error}`);
       process.kill();
     });
   }

@@ -1,7 +1,7 @@
 /**
  * MetadataStore on SQLite in the data directory, for one broker process.
  *
- * Transactions wait in a queue; one turn's worth of them becomes one SQLite transaction, one fsync.
+ * Transactions wait in a queue; what has gathered there becomes one SQLite transaction, one fsync.
  * SQLite itself never syncs (synchronous=OFF), since that would stop the event loop; the thread
  * pool does it, in the order that makes its write-ahead log safe against power loss:
  * 1. a group's frames are written to the log by COMMIT, then the log is fdatasync'ed, and only then
@@ -15,7 +15,6 @@
  * A lease cannot outlive the process, and no one else can see the keys: so leases end by revocation
  * and close alone, and what a killed process left under leases is deleted at the next open.
  */
-import { setImmediate } from "node:timers";
 import {
   type CommitResult,
   type Entry,
@@ -220,8 +219,9 @@ class EmbeddedMetadata implements MetadataStore {
 
   /** Writes group after group until nothing waits; never rejects. */
   async #run(): Promise<void> {
-    // lets the rest of this turn's transactions join the first group
-    await new Promise((resolve) => setImmediate(resolve));
+    // lets transactions of the same burst join the first group; later ones join the next, which
+    // gathers while the first is made durable
+    await Promise.resolve();
     while (this.#queue.length > 0) {
       const group = this.#queue.splice(0, EMBEDDED_LIMITS.groupTransactions);
       try {
