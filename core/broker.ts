@@ -35,7 +35,7 @@ import type { ObjectStore } from "./storage/object_store.ts";
 import { checkStore } from "./storage/store_check.ts";
 import type { Commit, WalObject } from "./storage/wal/commit.ts";
 import { WalChain } from "./storage/wal/chain.ts";
-import { SlabPool } from "./storage/wal/slab_pool.ts";
+import { SLAB_BYTES, SlabPool } from "./storage/wal/slab_pool.ts";
 
 export interface BrokerOptions {
   readonly config: Config;
@@ -109,6 +109,7 @@ class BrokerProcess implements Broker {
       store,
       capacityBytes: config.cacheBytes,
       blockBytes: store.advice.rangeBytes,
+      buffers: store.advice.rangeBytes === SLAB_BYTES ? pool : undefined,
     });
     const ledger = new WalLedger({
       runtime,

@@ -33,8 +33,9 @@ export const findCoordinatorHandler = handler(findCoordinator, (rooms, context, 
 function coordinator(cluster: ClusterView, keyType: number): Coordinator {
   if (keyType === TRANSACTION) {
     return nobody(
-      ErrorCode.COORDINATOR_NOT_AVAILABLE,
-      "this broker has no transaction coordinator",
+      // Fatal in every client: a retriable code would make initTransactions() hang.
+      ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+      "transactions are not available on this broker",
     );
   }
   if (keyType !== GROUP) {

@@ -9,7 +9,9 @@
  * replicas cancel, which is NO_REASSIGNMENT_IN_PROGRESS.
  */
 import { ErrorCode } from "../protocol/errors.ts";
-import { alterPartitionReassignments } from "../protocol/messages/45_alter_partition_reassignments.ts";
+import {
+  alterPartitionReassignments,
+} from "../protocol/messages/45_alter_partition_reassignments.ts";
 import { adminRefusal, type Refusal, refusal } from "./admin_request.ts";
 import { handler } from "./handler.ts";
 import type { Rooms } from "./rooms.ts";

@@ -7,7 +7,9 @@
  * don't exist are not an error here.
  */
 import { ErrorCode } from "../protocol/errors.ts";
-import { listPartitionReassignments } from "../protocol/messages/46_list_partition_reassignments.ts";
+import {
+  listPartitionReassignments,
+} from "../protocol/messages/46_list_partition_reassignments.ts";
 import { handler } from "./handler.ts";
 
 export const listPartitionReassignmentsHandler = handler(

@@ -46,15 +46,18 @@ export interface Lease {
 }
 
 /**
- * A linearizable key-value store with revisions. Keys are UTF-8 paths; listings and prefixes go by
- * code-unit order of the key. A commit is atomic and durable when it returns. Failures are
+ * A linearizable key-value store with revisions. Keys are UTF-8 paths; listings go by the
+ * keys' UTF-8 bytes (core/metadata/key_order.ts). A commit is atomic and durable when it returns. Failures are
  * `MetadataError`s; after one a commit may or may not have taken effect: read before trying again.
  */
 export interface MetadataStore {
   get(key: string): Promise<Entry | undefined>;
   /** All entries below `prefix` in key order, as of one revision. */
   list(prefix: string): Promise<{ entries: Entry[]; revision: Revision }>;
-  /** Applies all of `then` when all of `if` hold, else nothing. At most one operation per key. */
+  /**
+   * Applies all of `then` when all of `if` hold, else nothing. At most one operation per key. A put
+   * under a lost lease fails with outcome "retry", having done nothing.
+   */
   commit(tx: Transaction): Promise<CommitResult>;
   /** Events below `prefix` with a revision greater than `from`, in order, without gaps. */
   watch(prefix: string, from: Revision, signal: AbortSignal): AsyncIterable<WatchBatch>;

@@ -17,8 +17,19 @@ export const READ_AHEAD_BYTES = 4 * 1024 * 1024;
 /** One reader's read-ahead takes at most this share of the capacity. */
 const READ_AHEAD_SHARE = 16;
 
+/** Buffers of one block each, for stores that read into the caller's. */
+export interface BlockBuffers {
+  acquire(): Uint8Array;
+  /** Nobody reads or writes it any more. */
+  release(buffer: Uint8Array): void;
+  /** It went out and will not come back. */
+  forget(buffer: Uint8Array): void;
+}
+
 export interface BlockCacheOptions {
   readonly store: ObjectStore;
+  /** Where they come from; without them, and for small rests, every load allocates. */
+  readonly buffers?: BlockBuffers | undefined;
   readonly capacityBytes: number;
   /** Reads are made in multiples of this, aligned: `StoreAdvice.rangeBytes`. */
   readonly blockBytes: number;
@@ -58,7 +69,7 @@ interface Extent {
   /** Set while loading: settles when `parts` are there, false when the object is not. */
   loading: Promise<boolean> | undefined;
   abort: AbortController | undefined;
-  readonly onEvict: (() => void) | undefined;
+  onEvict: (() => void) | undefined;
   /** No longer found by readers; gone when the last lease ends. */
   detached: boolean;
 }
@@ -71,6 +82,7 @@ interface CachedObject {
 
 export class BlockCache {
   readonly #store: ObjectStore;
+  readonly #buffers: BlockBuffers | undefined;
   readonly #capacityBytes: number;
   readonly #blockBytes: number;
   readonly #aheadBlocks: number;
@@ -87,6 +99,7 @@ export class BlockCache {
   constructor(options: BlockCacheOptions) {
     invariant(options.blockBytes > 0, "blocks must have a size");
     this.#store = options.store;
+    this.#buffers = options.store.getInto === undefined ? undefined : options.buffers;
     this.#capacityBytes = options.capacityBytes;
     this.#blockBytes = options.blockBytes;
     const ahead = Math.min(READ_AHEAD_BYTES, options.capacityBytes / READ_AHEAD_SHARE);
@@ -254,24 +267,60 @@ export class BlockCache {
     this.#hold(extent);
     this.#evict();
     this.#loads++;
-    const settle = (bytes: Uint8Array | undefined) => {
+    const settle = (parts: readonly Uint8Array[] | undefined) => {
       extent.loading = undefined;
       extent.abort = undefined;
-      if (bytes === undefined) return this.#fail(extent, () => loaded.resolve(false));
-      if (bytes.length !== end - start) {
+      if (parts === undefined) return this.#fail(extent, () => loaded.resolve(false));
+      const length = parts.reduce((sum, part) => sum + part.length, 0);
+      extent.parts = parts;
+      if (length !== end - start) {
         const error = new MalformedError("object is shorter than its recorded size");
         return this.#fail(extent, () => loaded.reject(error));
       }
-      this.#loadedBytes += bytes.length;
-      extent.parts = [bytes];
+      this.#loadedBytes += length;
       loaded.resolve(true);
     };
-    this.#store.get(key, { start, end }, { signal: abort.signal }).then(settle, (error) => {
+    this.#fetch(extent, abort.signal).then(settle, (error) => {
       extent.loading = undefined;
       extent.abort = undefined;
       this.#fail(extent, () => loaded.reject(error));
     });
     return extent;
+  }
+
+  /** The extent's bytes from the store, in pooled buffers where that spares an allocation. */
+  async #fetch(
+    extent: Extent,
+    signal: AbortSignal,
+  ): Promise<readonly Uint8Array[] | undefined> {
+    const { key, start, end } = extent;
+    const count = Math.ceil((end - start) / this.#blockBytes);
+    const buffers = this.#buffers;
+    if (buffers === undefined || end - start < count * this.#blockBytes / 2) {
+      const bytes = await this.#store.get(key, { start, end }, { signal });
+      return bytes && [bytes];
+    }
+    const pooled = Array.from({ length: count }, () => buffers.acquire());
+    const parts = pooled.map((buffer, index) =>
+      buffer.subarray(0, Math.min(this.#blockBytes, end - start - index * this.#blockBytes))
+    );
+    let length: number | undefined;
+    try {
+      length = await this.#store.getInto!(key, start, parts, { signal });
+    } catch (error) {
+      for (const buffer of pooled) buffers.forget(buffer);
+      throw error;
+    }
+    const giveBack = () => {
+      for (const buffer of pooled) buffers.release(buffer);
+    };
+    const wanted = !extent.detached || extent.leases > 0;
+    if (wanted && length === end - start) {
+      extent.onEvict = giveBack;
+      return parts;
+    }
+    giveBack();
+    return length === undefined ? undefined : [];
   }
 
   #fail(extent: Extent, tell: () => void): void {

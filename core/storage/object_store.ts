@@ -59,6 +59,18 @@ export interface ObjectStore {
     range: ByteRange | undefined,
     options?: CallOptions,
   ): Promise<Uint8Array | undefined>;
+  /**
+   * Optional, for stores that can spare the allocation: fills `into`, buffer after buffer, with the
+   * object's bytes from `start` on. Returns how many there were (fewer at the object's end), or
+   * undefined where there is no such object. After a failed or aborted call the driver may still be
+   * writing into the buffers: never use them again.
+   */
+  getInto?(
+    key: string,
+    start: number,
+    into: readonly Uint8Array[],
+    options?: CallOptions,
+  ): Promise<number | undefined>;
   /** All objects whose key starts with `prefix` and is greater than `startAfter`, in key order. */
   list(
     prefix: string,

@@ -51,12 +51,16 @@ async function start() {
   return { broker, good, topic, bootstrap: broker.bootstrap };
 }
 
+/** Apache Kafka runs out of memory in what is heavy here, so it is no measure for that. */
+const OURS = !targetIsApache() && !Deno.env.has("KAFSCALE_TEST_BOOTSTRAP");
+
 type Running = Awaited<ReturnType<typeof start>>;
 let running: Promise<Running> | undefined;
 
-function test(criterion: string, run: (at: Running) => Promise<void>): void {
+function test(criterion: string, run: (at: Running) => Promise<void>, heavy = false): void {
   Deno.test({
     name: `abuse: ${criterion}`,
+    ignore: heavy && !OURS,
     sanitizeOps: false,
     sanitizeResources: false,
     fn: async () => {
@@ -88,7 +92,7 @@ async function assertClosed(connection: RawConnection, what: string): Promise<vo
 /** Resident growth over a run, in bytes; 0 where it isn't ours to judge. */
 async function growth({ broker }: Running, run: () => Promise<void>): Promise<number> {
   const { process } = broker;
-  if (process === undefined || targetIsApache()) {
+  if (process === undefined || !OURS) {
     await run();
     return 0;
   }
@@ -119,7 +123,7 @@ test("bytes that are no frame close the connection", async (at) => {
   }
 });
 
-test("sizes that are negative or too large close the connection, nothing is allocated", async (at) => {
+test("negative and huge sizes close the connection, nothing is allocated", async (at) => {
   const grown = await growth(at, async () => {
     for (const size of [-1, -2147483648, 2147483647, 1_900_000_000]) {
       const connection = await RawConnection.open(at.bootstrap);
@@ -142,7 +146,7 @@ test("frames of noise close the connection", async (at) => {
   }
 });
 
-test("well-known requests with a damaged body close the connection or answer an error", async (at) => {
+test("requests with a damaged body close the connection or get an error", async (at) => {
   for (let api = 0; api <= 75; api++) {
     for (const version of [0, 2, 5, 9]) {
       const connection = await RawConnection.open(at.bootstrap);
@@ -164,7 +168,7 @@ test("an unknown API key closes the connection", async (at) => {
   }
 });
 
-test("ApiVersions of an unknown version is answered as v0 with UNSUPPORTED_VERSION", async (at) => {
+test("ApiVersions of an unknown version is answered as v0", async (at) => {
   using connection = await RawConnection.open(at.bootstrap);
   const answer = await connection.request(18, 99, new RawWriter().int8(0).int8(0));
   assertEquals(answer.int16(), UNSUPPORTED_VERSION);
@@ -223,9 +227,10 @@ test("cut, empty, null and doubled batches are refused", async (at) => {
     ["cut in the header", good.slice(0, 40)],
     ["cut in the length", good.slice(0, 9)],
     ["empty", new Uint8Array(0)],
-    ["null", null],
     ["two batches", doubled],
   ];
+  // Apache Kafka 4.1 never answers null.
+  if (OURS) cases.push(["null", null]);
   for (const [what, records] of cases) {
     const { errorCode } = await produce(connection, at.topic, 0, records);
     const fitting = [CORRUPT_MESSAGE, INVALID_RECORD, 42];
@@ -298,7 +303,7 @@ test("half-open connections cost little and are forgotten", async (at) => {
   console.log(`300 announced frames of 50 MB: ${Math.round(grown / 1048576)} MiB more`);
   assert(grown < GROWTH_LIMIT_BYTES, `${grown} bytes more`);
   await assertDescriptorsFreed(at, before);
-});
+}, true);
 
 test("a consumer that never reads costs bounded memory", async (at) => {
   using writer = await RawConnection.open(at.bootstrap);
@@ -317,14 +322,14 @@ test("a consumer that never reads costs bounded memory", async (at) => {
       connections.push(connection);
     }
     await new Promise((resolve) => setTimeout(resolve, 2000));
-    if (at.broker.process !== undefined && !targetIsApache()) {
+    if (at.broker.process !== undefined) {
       const now = Math.round(await at.broker.process.residentBytes() / 1048576);
       console.log(`20 consumers that never read: ${now} MiB resident`);
     }
     for (const connection of connections) connection.close();
   });
   assert(grown < GROWTH_LIMIT_BYTES, `${grown} bytes more`);
-});
+}, true);
 
 test("two thousand connections are served and forgotten", async (at) => {
   const before = await at.broker.process?.openFiles();
@@ -340,7 +345,7 @@ test("two thousand connections are served and forgotten", async (at) => {
   }
   for (const connection of connections) connection.close();
   await assertDescriptorsFreed(at, before);
-});
+}, true);
 
 test("clients that vanish in the middle of everything leave nothing", async (at) => {
   const before = await at.broker.process?.openFiles();
@@ -352,7 +357,7 @@ test("clients that vanish in the middle of everything leave nothing", async (at)
     connection.close();
   }
   await assertDescriptorsFreed(at, before);
-});
+}, true);
 
 Deno.test({
   name: "abuse: the good client was never disturbed",

@@ -119,12 +119,13 @@ async function topicsTool(tools: Tools): Promise<void> {
 async function configsTool(tools: Tools): Promise<void> {
   const topic = await tools.topic("cli", 1);
   const entity = `--entity-type topics --entity-name ${topic}`;
-  const change = "--add-config retention.ms=123456,compression.type=zstd,cleanup.policy=[delete]";
+  const change =
+    "--add-config retention.ms=123456,max.message.bytes=600000,cleanup.policy=[delete]";
   await tools.ok("configs", `--alter ${entity} ${change}`);
   const dynamic = await tools.ok("configs", `--describe ${entity}`);
   assertMatch(dynamic, /retention\.ms=123456/);
   assertMatch(dynamic, /cleanup\.policy=delete/);
-  assertMatch(dynamic, /compression\.type=zstd/);
+  assertMatch(dynamic, /max\.message\.bytes=600000/);
   await tools.ok("configs", `--alter ${entity} --delete-config retention.ms`);
   const after = await tools.ok("configs", `--describe ${entity}`);
   assertEquals(after.includes("retention.ms"), false, after);

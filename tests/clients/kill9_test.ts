@@ -10,12 +10,13 @@ import { javaClient } from "./install.ts";
 import { text, type WireRecord } from "./records.ts";
 import { haveTools } from "./requirement.ts";
 import { SUITE_SETTINGS } from "./suite.ts";
+import { VisibleBatches } from "./wire/visible_batches.ts";
 import { waitUntil } from "./wait_until.ts";
 
 const KILLS = 10;
 const PARTITIONS = 4;
 const PRODUCERS = 3;
-const RECORDS_PER_SECOND = 3000;
+const RECORDS_PER_SECOND = 4000;
 const VALUE_BYTES = 300;
 const TOPIC = "kill9";
 
@@ -153,20 +154,31 @@ async function readAll(bootstrap: string): Promise<WireRecord[]> {
   }
 }
 
+/** Never the same moment twice. */
+function pause(atMostMs: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, Math.random() * atMostMs));
+}
+
 async function killTenTimes(): Promise<void> {
   await using broker = await BrokerProcess.start({ env: SUITE_SETTINGS });
   const admin = await javaAgent(broker.bootstrap);
   await admin.call("createTopic", { topic: TOPIC, partitions: PARTITIONS });
   await admin.stop();
   const load = await Load.start(broker.bootstrap);
+  const watch = new VisibleBatches(broker.bootstrap, TOPIC, PARTITIONS);
   try {
     await goesOn(load, "at the start");
     for (let kill = 1; kill <= KILLS; kill++) {
-      // Never the same moment: the pauses differ.
-      await new Promise((resolve) => setTimeout(resolve, 300 + (kill * 377) % 700));
+      await pause(1500);
       const acknowledged = load.acknowledged.size;
       await broker.kill();
       await broker.restart();
+      if (kill % 3 === 0) {
+        // In the middle of what a restart leaves to do.
+        await pause(150);
+        await broker.kill();
+        await broker.restart();
+      }
       const resumed = await goesOn(load, `after kill ${kill}`);
       console.log(
         `kill ${kill}: ${acknowledged} acknowledged before, listening after ` +
@@ -177,11 +189,16 @@ async function killTenTimes(): Promise<void> {
     assertEquals(load.failures.slice(0, 3), [], `${load.failures.length} sends failed`);
     const records = await readAll(broker.bootstrap);
     check(records, load);
-    console.log(`${load.acknowledged.size} acknowledged, ${records.length} stored, all once`);
+    const seen = await watch.check();
+    console.log(
+      `${load.acknowledged.size} acknowledged, ${records.length} stored, all once; ` +
+        `${seen} batches seen before and after kills are the same`,
+    );
   } catch (error) {
     console.error(broker.tail(30));
     throw error;
   } finally {
+    watch.stop();
     load.kill();
   }
 }

@@ -215,6 +215,16 @@ const CASES: Readonly<Record<string, Case>> = {
     assertEquals(await store.get("here", undefined), undefined);
     assertEquals(await store.get("here/object/below", undefined), undefined);
   },
+  "getInto() fills buffers in order, and tells how far": async ({ store }) => {
+    if (store.getInto === undefined) return;
+    await store.put("filled", text("0123456789"));
+    const into = [new Uint8Array(3), new Uint8Array(4), new Uint8Array(8)];
+    assertEquals(await store.getInto("filled", 1, into), 9);
+    assertEquals(new TextDecoder().decode(concat(into)).slice(0, 9), "123456789");
+    assertEquals(await store.getInto("filled", 2, [new Uint8Array(2)]), 2);
+    assertEquals(await store.getInto("filled", 10, [new Uint8Array(2)]), 0);
+    assertEquals(await store.getInto("absent", 0, [new Uint8Array(2)]), undefined);
+  },
   "get() cuts ranges at the end of the object": async ({ store }) => {
     await store.put("ranges", text("0123456789"));
     const cases: [number, number, string][] = [

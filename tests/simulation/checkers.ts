@@ -7,7 +7,7 @@ const keyOf = (at: { topicId: string; partition: number }) => `${at.topicId}/${a
 
 /** Everything at once; empty where the run was right. */
 export function checkHistory(history: History): string[] {
-  return [
+  const problems = [
     ...history.problems,
     ...checkDense(history),
     ...checkAcknowledged(history),
@@ -19,6 +19,7 @@ export function checkHistory(history: History): string[] {
     ...checkOffsets(history),
     ...checkAssignments(history),
   ];
+  return problems.map((problem) => problem.replaceAll(/x{5,}/g, "x…"));
 }
 
 function finalLogs(history: History): Map<string, PartitionLog> {

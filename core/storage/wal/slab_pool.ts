@@ -23,6 +23,11 @@ export class SlabPool {
     return this.#free.pop() ?? new Uint8Array(SLAB_BYTES);
   }
 
+  /** Notes that a slab will not come back: somebody may still write into it. */
+  forget(_slab: Uint8Array): void {
+    this.#outside--;
+  }
+
   /** Takes a slab back; nobody may read it any more. */
   release(slab: Uint8Array): void {
     invariant(slab.length === SLAB_BYTES, "only whole slabs come back to the pool");

@@ -152,6 +152,47 @@ class FileDriver implements ObjectStore {
     }
   }
 
+  async getInto(
+    key: string,
+    start: number,
+    into: readonly Uint8Array[],
+    options?: CallOptions,
+  ): Promise<number | undefined> {
+    this.#check(key, options?.signal);
+    await this.#reads.acquire();
+    const reading = this.#readInto(key, start, into).finally(() => this.#reads.release());
+    return await abortable(reading, options?.signal);
+  }
+
+  async #readInto(
+    key: string,
+    start: number,
+    into: readonly Uint8Array[],
+  ): Promise<number | undefined> {
+    try {
+      const file = await Deno.open(this.#path(key));
+      try {
+        if (file.statSync().isDirectory) return undefined;
+        if (start > 0) file.seekSync(start, Deno.SeekMode.Start);
+        let total = 0;
+        for (const buffer of into) {
+          for (let at = 0; at < buffer.length;) {
+            const read = await file.read(at === 0 ? buffer : buffer.subarray(at));
+            if (read === null) return total;
+            at += read;
+            total += read;
+          }
+        }
+        return total;
+      } finally {
+        file.close();
+      }
+    } catch (error) {
+      if (codeOf(error) === "ENOENT" || codeOf(error) === "ENOTDIR") return undefined;
+      throw storeError(error, `read ${key}`);
+    }
+  }
+
   async *list(
     prefix: string,
     startAfter: string | undefined,

@@ -8,8 +8,8 @@ import { base64, bootstrap, bytes, serve, sleep } from "./agent_loop.mjs";
 
 CompressionCodecs[CompressionTypes.Snappy] = SnappyCodec;
 CompressionCodecs[CompressionTypes.ZSTD] = () => ({
-  compress: async (encoder) => zlib.zstdCompressSync(encoder.buffer),
-  decompress: async (buffer) => zlib.zstdDecompressSync(buffer),
+  compress: (encoder) => Promise.resolve(zlib.zstdCompressSync(encoder.buffer)),
+  decompress: (buffer) => Promise.resolve(zlib.zstdDecompressSync(buffer)),
 });
 const TYPES = {
   none: CompressionTypes.None,
@@ -82,9 +82,10 @@ async function consume({ topic, partitions, from, count, waitMs }) {
   await consumer.subscribe({ topic, fromBeginning: true });
   consumer.run({
     autoCommit: false,
-    eachMessage: async ({ partition, message }) => {
+    eachMessage: ({ partition, message }) => {
       records.push(received(partition, message));
       if (records.length >= count) full.resolve();
+      return Promise.resolve();
     },
   });
   for (let partition = 0; from !== "earliest" && partition < partitions; partition++) {
@@ -128,14 +129,15 @@ async function groupOpen({ handle, group, topic }) {
   await consumer.subscribe({ topic, fromBeginning: true });
   await consumer.run({
     autoCommit: false,
-    eachMessage: async ({ partition, message }) => {
+    eachMessage: ({ partition, message }) => {
       member.records.push(received(partition, message));
       member.positions.set(partition, Number(message.offset) + 1);
+      return Promise.resolve();
     },
   });
 }
 
-async function groupState({ handle }) {
+function groupState({ handle }) {
   const member = members.get(handle);
   return { assignment: member.assignment, records: member.records.splice(0) };
 }

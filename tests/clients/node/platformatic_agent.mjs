@@ -137,7 +137,7 @@ async function groupOpen({ handle, group, topic }) {
  * An assignment counts when it has stood for a while: a fetch that was under way when a partition
  * was revoked still brings its records.
  */
-async function groupState({ handle }) {
+function groupState({ handle }) {
   const member = members.get(handle);
   const { consumer, records } = member;
   const list = consumer.isActive() ? consumer.assignments ?? [] : [];

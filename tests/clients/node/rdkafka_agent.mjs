@@ -180,7 +180,7 @@ async function pollMember(member) {
   }
 }
 
-async function groupState({ handle }) {
+function groupState({ handle }) {
   const { consumer, records } = members.get(handle);
   return {
     assignment: consumer.assignments().map((one) => one.partition),
@@ -188,7 +188,7 @@ async function groupState({ handle }) {
   };
 }
 
-async function groupCommit({ handle }) {
+function groupCommit({ handle }) {
   const { consumer, positions, topic } = members.get(handle);
   consumer.commitSync([...positions].map(([partition, offset]) => ({ topic, partition, offset })));
 }

@@ -5,6 +5,8 @@ import { RawConnection } from "./raw_connection.ts";
 export interface StoredBatch {
   readonly baseOffset: number;
   readonly magic: number;
+  /** CRC-32C of what the producer sent. */
+  readonly crc: number;
   /** 0 none, 1 gzip, 2 snappy, 3 lz4, 4 zstd. */
   readonly codec: number;
   readonly producerId: bigint;
@@ -50,14 +52,14 @@ function readBatch(answer: RawReader): StoredBatch {
   const next = answer.offset + length;
   answer.int32();
   const magic = answer.int8();
-  answer.int32();
+  const crc = answer.int32();
   const codec = answer.int16() & 7;
   answer.raw(4 + 8 + 8);
   const producerId = answer.int64();
   answer.raw(2 + 4);
   const recordCount = answer.int32();
   answer.offset = Math.min(next, answer.buffer.length);
-  return { baseOffset, magic, codec, producerId, recordCount };
+  return { baseOffset, magic, crc, codec, producerId, recordCount };
 }
 
 /** The batches of a partition from its start. */

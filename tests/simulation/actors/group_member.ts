@@ -1,6 +1,6 @@
 /**
- * A member of a classic group over one topic: joins, leads if asked to, heartbeats, reads what it is
- * given and commits how far it came.
+ * A member of a classic group over one topic: joins, leads if asked to, heartbeats, reads what it
+ * is given and commits how far it came.
  */
 import { encodeUtf8 } from "../../../core/bytes/mod.ts";
 import { ErrorCode } from "../../../core/protocol/errors.ts";

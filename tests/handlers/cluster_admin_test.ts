@@ -1,0 +1,127 @@
+import { assertEquals } from "@std/assert";
+import { describeLogDirsHandler } from "../../core/handlers/35_describe_log_dirs.ts";
+import { electLeadersHandler } from "../../core/handlers/43_elect_leaders.ts";
+import {
+  alterPartitionReassignmentsHandler,
+} from "../../core/handlers/45_alter_partition_reassignments.ts";
+import {
+  listPartitionReassignmentsHandler,
+} from "../../core/handlers/46_list_partition_reassignments.ts";
+import { describeClusterHandler } from "../../core/handlers/60_describe_cluster.ts";
+import type { AnyHandler } from "../../core/handlers/mod.ts";
+import { ErrorCode } from "../../core/protocol/errors.ts";
+import { TopicRooms } from "./topic_rooms.ts";
+
+/** Runs `call` for every version of the API. */
+async function everyVersion(handler: AnyHandler, call: (version: number) => Promise<void>) {
+  const { minVersion, maxVersion } = handler.api;
+  for (let version = minVersion; version <= maxVersion; version++) await call(version);
+}
+
+Deno.test("electLeadersHandler finds no election needed, and names what is not there", async () => {
+  await using rooms = await TopicRooms.start({ orders: 2 });
+  const topicPartitions = [
+    { topic: "orders", partitions: [0, 2] },
+    { topic: "none", partitions: [0] },
+  ];
+  await everyVersion(electLeadersHandler, async (version) => {
+    const answer = await rooms.call(electLeadersHandler, { topicPartitions }, version);
+    const codes = answer.replicaElectionResults.flatMap((each) =>
+      each.partitionResult.map(({ errorCode }) => errorCode)
+    );
+    assertEquals(codes, [
+      ErrorCode.ELECTION_NOT_NEEDED,
+      ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,
+      ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,
+    ]);
+  });
+});
+
+Deno.test("electLeadersHandler asked for all lists partitions without a leader only", async () => {
+  await using rooms = await TopicRooms.start({ orders: 2 });
+  const all = { topicPartitions: null };
+  assertEquals((await rooms.call(electLeadersHandler, all)).replicaElectionResults, []);
+  rooms.leaderId = -1;
+  const { replicaElectionResults } = await rooms.call(electLeadersHandler, all);
+  assertEquals(
+    replicaElectionResults[0]!.partitionResult.map(({ errorCode }) => errorCode),
+    [ErrorCode.ELIGIBLE_LEADERS_NOT_AVAILABLE, ErrorCode.ELIGIBLE_LEADERS_NOT_AVAILABLE],
+  );
+  const wrong = await rooms.call(electLeadersHandler, { electionType: 2 });
+  assertEquals(wrong.errorCode, ErrorCode.INVALID_REQUEST);
+});
+
+Deno.test("alterPartitionReassignmentsHandler moves nothing and says so", async () => {
+  await using rooms = await TopicRooms.start({ orders: 3 });
+  const partitions = [[7], [7, 8], null].map((replicas, partitionIndex) => ({
+    partitionIndex,
+    replicas,
+  }));
+  const topics = [
+    { name: "orders", partitions },
+    { name: "none", partitions: [{ partitionIndex: 0, replicas: [7] }] },
+  ];
+  await everyVersion(alterPartitionReassignmentsHandler, async (version) => {
+    const answer = await rooms.call(alterPartitionReassignmentsHandler, { topics }, version);
+    const codes = answer.responses.flatMap((each) => each.partitions.map((p) => p.errorCode));
+    assertEquals(codes, [
+      ErrorCode.NONE,
+      ErrorCode.INVALID_REPLICA_ASSIGNMENT,
+      ErrorCode.NO_REASSIGNMENT_IN_PROGRESS,
+      ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,
+    ]);
+  });
+  await using off = await TopicRooms.start({}, { allowAdminApis: false });
+  const refused = await off.call(alterPartitionReassignmentsHandler, { topics });
+  assertEquals(refused.errorCode, ErrorCode.CLUSTER_AUTHORIZATION_FAILED);
+});
+
+Deno.test("listPartitionReassignmentsHandler has none to list", async () => {
+  await using rooms = await TopicRooms.start({ orders: 1 });
+  const answer = await rooms.call(listPartitionReassignmentsHandler, { topics: null });
+  assertEquals([answer.errorCode, answer.topics], [ErrorCode.NONE, []]);
+});
+
+Deno.test("describeLogDirsHandler sums up the partitions that were asked for", async () => {
+  await using rooms = await TopicRooms.start({ orders: 2, more: 1 }, { dataDir: "/data" });
+  const sizes = [["orders", 0, 5], ["orders", 1, 6], ["more", 0, 7]] as const;
+  Object.assign(rooms.rooms, {
+    logs: {
+      sizes: () =>
+        sizes.map(([topic, partition, sizeBytes]) => ({
+          topic,
+          topicId: "",
+          partition,
+          sizeBytes,
+        })),
+    },
+  });
+  const listed = async (topics: { topic: string; partitions: number[] }[] | null, version = 4) => {
+    const { errorCode, results } = await rooms.call(describeLogDirsHandler, { topics }, version);
+    assertEquals([errorCode, results.length, results[0]!.logDir], [0, 1, "/data"]);
+    return results[0]!.topics.flatMap(({ name, partitions }) =>
+      partitions.map((each) => `${name}-${each.partitionIndex}=${each.partitionSize}`)
+    );
+  };
+  await everyVersion(describeLogDirsHandler, async (version) => {
+    assertEquals(await listed(null, version), ["orders-0=5", "orders-1=6", "more-0=7"]);
+  });
+  assertEquals(await listed([{ topic: "orders", partitions: [1, 9] }]), ["orders-1=6"]);
+  assertEquals(await listed([{ topic: "none", partitions: [0] }]), []);
+});
+
+Deno.test("describeClusterHandler tells brokers, and that there are no controllers", async () => {
+  await using rooms = await TopicRooms.start();
+  await everyVersion(describeClusterHandler, async (version) => {
+    const answer = await rooms.call(describeClusterHandler, {}, version);
+    assertEquals([answer.errorCode, answer.clusterId, answer.controllerId], [0, "test-cluster", 7]);
+    assertEquals(answer.brokers.map(({ brokerId, host, rack }) => [brokerId, host, rack]), [
+      [7, "seven", "north"],
+      [8, "eight", null],
+    ]);
+  });
+  const controllers = await rooms.call(describeClusterHandler, { endpointType: 2 });
+  assertEquals(controllers.errorCode, ErrorCode.MISMATCHED_ENDPOINT_TYPE);
+  const other = await rooms.call(describeClusterHandler, { endpointType: 3 });
+  assertEquals(other.errorCode, ErrorCode.UNSUPPORTED_ENDPOINT_TYPE);
+});

@@ -1,0 +1,99 @@
+/**
+ * Fixed seeds, one seed twice, and fresh seeds within a time budget: KAFSCALE_SIM_SECONDS (default
+ * 20; 0 leaves them out). KAFSCALE_SIM_SEED sets the first fresh seed; CI sets it to the commit.
+ */
+import { assert, assertEquals } from "@std/assert";
+import { seedAt } from "./main.ts";
+import type { Plan } from "./plan.ts";
+import { type RunOptions, type RunResult, simulate } from "./simulation.ts";
+
+const FIXED_SEEDS = ["1", "2", "3", "5", "8", "13", "21", "34", "55", "89"];
+
+async function right(options: RunOptions): Promise<RunResult> {
+  const result = await simulate(options);
+  const replay = `replay: deno task simulate --seed ${options.seed} --verbose`;
+  assert(result.problems.length === 0, [...result.problems.slice(0, 10), replay].join("\n"));
+  return result;
+}
+
+for (const seed of FIXED_SEEDS) {
+  Deno.test(`simulation of seed ${seed} keeps all invariants`, async () => {
+    const { history } = await right({ seed });
+    assert(history.finals.length > 0, "nothing was checked");
+  });
+}
+
+Deno.test("simulation of one seed twice gives the same lines, byte for byte", async () => {
+  for (const seed of ["4", "6", "7"]) {
+    const first = await simulate({ seed });
+    const second = await simulate({ seed });
+    assertEquals(first.lines.join("\n"), second.lines.join("\n"));
+    assert(first.lines.length > 20);
+  }
+});
+
+Deno.test("simulation of many seeds meets what it is there for", async () => {
+  const seen = { acked: 0, maybe: 0, commits: 0, deleted: 0, incarnations: 0 };
+  for (const seed of FIXED_SEEDS) {
+    const { history, incarnations } = await simulate({ seed });
+    seen.acked += history.produced.filter((call) => call.outcome === "acked").length;
+    seen.maybe += history.produced.filter((call) => call.outcome === "maybe").length;
+    seen.commits += history.offsets.filter((call) => call.kind === "commit").length;
+    seen.deleted += history.topics.filter((event) => event.kind === "delete").length;
+    seen.incarnations += incarnations;
+  }
+  for (const [what, count] of Object.entries(seen)) assert(count > 3, `${what}: ${count}`);
+});
+
+const corners: Record<string, (plan: Plan) => Plan> = {
+  "a stop while the store is slow and WAL objects pile up": (plan) => ({
+    ...plan,
+    chaosMs: 12_000,
+    stopEveryMs: 800,
+    crashEveryMs: Infinity,
+    restartDelayMaxMs: 20,
+    store: { ...plan.store, latencyMaxMs: 5, slowChance: 0.03, slowMs: 1_500 },
+    broker: { ...plan.broker, walBytes: 2_048, compactionIntervalMs: 200, segmentBytes: 4_096 },
+  }),
+  "a first request that cannot load its partition, with others behind it": (plan) => ({
+    ...plan,
+    crashEveryMs: 800,
+    clients: { ...plan.clients, idempotent: 3, partitions: 4, churnTopics: 2 },
+    store: { ...plan.store, throttleChance: 0.3 },
+  }),
+  "a broker that was taken for dead and wakes up": (plan) => ({
+    ...plan,
+    crashEveryMs: 700,
+    zombieChance: 1,
+    restartDelayMaxMs: 20,
+  }),
+  "a crash in the midst of a start, again and again": (plan) => ({
+    ...plan,
+    crashEveryMs: 400,
+    fuseChance: 1,
+    zombieChance: 0,
+    restartDelayMaxMs: 20,
+  }),
+  "writes that arrive long after they were given up": (plan) => ({
+    ...plan,
+    crashEveryMs: 1_000,
+    store: { ...plan.store, lateChance: 0.2, duplicateChance: 0.2, lateMs: 4_000 },
+  }),
+};
+
+for (const [title, adjust] of Object.entries(corners)) {
+  Deno.test(`simulation of ${title}`, async () => {
+    for (const seed of ["101", "102", "103", "104"]) await right({ seed, adjust });
+  });
+}
+
+Deno.test("simulation of fresh seeds keeps all invariants", async () => {
+  const budgetMs = 1_000 * Number(Deno.env.get("KAFSCALE_SIM_SECONDS") ?? "20");
+  const drawn = String(crypto.getRandomValues(new Uint32Array(1))[0]);
+  const first = Deno.env.get("KAFSCALE_SIM_SEED") ?? drawn;
+  console.log(`simulation: fresh seeds from ${first} on`);
+  const endMs = performance.now() + budgetMs;
+  let runs = 0;
+  for (; performance.now() < endMs; runs++) await right({ seed: seedAt(first, runs) });
+  console.log(`simulation: ${runs} fresh seeds`);
+});
