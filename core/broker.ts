@@ -142,8 +142,8 @@ class BrokerProcess implements Broker {
     });
     await this.#serve(topics, logs);
     housekeeping.start();
-    this.#stopping.push(() => housekeeping.stop());
     this.#stopping.push(() => logs.close());
+    this.#stopping.push(() => housekeeping.stop());
     this.#sweepLeftovers(ledger, incarnation.brokerEpoch);
   }
 

@@ -11,6 +11,10 @@ import { HELP, type Options, parseOptions, UsageError } from "./options.ts";
 import { consume, type Figures, latency, produce, TUNED, verify } from "./phases.ts";
 
 const DISK = "disk: MB/s, 4 MiB files, fdatasync each";
+const BUSY = "machine: load average before";
+/** Where the disk itself, or what else ran, differed by more than this, ratios mean little. */
+const DISK_SPREAD_MAX = 1.5;
+const BUSY_SHARE_MAX = 0.5;
 
 async function runPhases(peer: Peer, options: Options): Promise<Figures> {
   const { records, only, messages } = options;
@@ -48,10 +52,11 @@ async function runSide(options: Options, side: number, base: string): Promise<Fi
   const dataDir = `${base}/${name}-${side}`;
   // What the side before has left to the disk must not be written during this one.
   await new Deno.Command("sync").output().catch(() => {});
+  const [busy] = Deno.loadavg();
   const disk = await diskProbe(base, options.smoke ? 4 : 64);
   const peer = await startPeer(name, { dataDir });
   try {
-    return { [DISK]: disk, ...await runPhases(peer, options) };
+    return { [BUSY]: busy!, [DISK]: disk, ...await runPhases(peer, options) };
   } catch (error) {
     console.error(peer.log.slice(-20).join("\n"));
     throw error;
@@ -80,6 +85,20 @@ function render(options: Options, rounds: readonly Figures[][]): string {
   return table([head, ...rows]);
 }
 
+/** Why this run's ratios may say more about the machine than about the brokers. */
+function doubts(rounds: readonly Figures[][]): string[] {
+  const of = (metric: string) => rounds.flat().map((figures) => figures[metric]!);
+  const disk = of(DISK);
+  const spread = Math.max(...disk) / Math.min(...disk);
+  const busy = of(BUSY)[0]! / navigator.hardwareConcurrency;
+  return [
+    ...(spread > DISK_SPREAD_MAX
+      ? [`the bare disk's own speed differed ${figure(spread)}-fold`]
+      : []),
+    ...(busy > BUSY_SHARE_MAX ? [`${figure(busy)} of a task per core was running before`] : []),
+  ];
+}
+
 async function run(options: Options): Promise<void> {
   const where = await provenance();
   const { cores, cpu } = where.machine;
@@ -104,6 +123,7 @@ async function run(options: Options): Promise<void> {
     await Deno.remove(base, { recursive: true });
   }
   console.log(render(options, rounds));
+  for (const doubt of doubts(rounds)) console.log(`doubtful: ${doubt}`);
   if (options.json !== undefined) {
     const report = { ...where, options, rounds };
     await Deno.writeTextFile(options.json, JSON.stringify(report, null, 2) + "\n");

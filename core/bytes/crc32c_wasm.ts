@@ -1,5 +1,5 @@
 /**
- * CRC-32C of large inputs in WebAssembly with 128-bit vectors, seven to ten times slicing-by-8 in
+ * CRC-32C of large inputs in WebAssembly with 128-bit vectors, five to ten times slicing-by-8 in
  * JavaScript. The module is assembled here at load, so nothing binary lies in the repository.
  *
  * How: take the message as a polynomial in y = x^128, one 16-byte word a coefficient. In GF(2),

@@ -5,6 +5,9 @@
 import type { TopicInfo, TopicRegistry } from "../metadata/topics.ts";
 import { ErrorCode, type ErrorCodeValue } from "../protocol/errors.ts";
 import { deferred } from "../runtime/deferred.ts";
+import { sleep } from "../runtime/sleep.ts";
+import { StoreError } from "../storage/object_store.ts";
+import { backoffMs } from "../storage/wal/chain.ts";
 import type { LogContext } from "./log_context.ts";
 import type { LogManager } from "./log_manager.ts";
 import type { PartitionLog } from "./partition.ts";
@@ -13,6 +16,9 @@ import type { RecoveredEntries } from "./recovered.ts";
 
 /** A partition: loaded, being loaded, or refused for now. */
 type Slot = PartitionLogState | Promise<PartitionLogState | ErrorCodeValue>;
+
+/** A store that answers nothing for this long costs the request KAFKA_STORAGE_ERROR. */
+const LOAD_PATIENCE_MS = 30_000;
 
 export class Logs implements LogManager {
   readonly #partitions = new Map<string, (Slot | undefined)[]>();
@@ -72,7 +78,7 @@ export class Logs implements LogManager {
     const loading = this.#loadState(topic, partition).then(
       (state) => {
         if (this.#partitions.get(topicId) !== owner) {
-          state.close(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION);
+          state.discard();
           return ErrorCode.UNKNOWN_TOPIC_OR_PARTITION;
         }
         owner[partition] = state;
@@ -95,10 +101,29 @@ export class Logs implements LogManager {
 
   async #loadState(topic: TopicInfo, partition: number): Promise<PartitionLogState> {
     const state = new PartitionLogState(this.context, topic, partition);
-    await state.checkpoint.load();
+    await this.#loadCheckpoint(state);
     // Taken only after the manifest was read: a failed load leaves them where they are.
     state.start(this.recovered.take(topic.id, partition));
     return state;
+  }
+
+  /**
+   * Rides out passing faults, for all who wait: a pipelined producer whose first batch were refused
+   * and whose second one were accepted could never bring its sequence in order again.
+   */
+  async #loadCheckpoint(state: PartitionLogState): Promise<void> {
+    const { runtime, signal } = this.context;
+    const giveUpMs = runtime.clock.monotonicMs() + LOAD_PATIENCE_MS;
+    for (let attempt = 0;; attempt++) {
+      try {
+        return await state.checkpoint.load();
+      } catch (error) {
+        const passing = error instanceof StoreError && error.outcome !== "fatal";
+        const patient = !signal.aborted && runtime.clock.monotonicMs() < giveUpMs;
+        if (!passing || !patient) throw error;
+        await sleep(runtime.timers, backoffMs(runtime, attempt), signal);
+      }
+    }
   }
 
   /** Every loaded partition. */
@@ -137,7 +162,7 @@ export class Logs implements LogManager {
     for (const slot of slots) {
       const state = await slot;
       if (!(state instanceof PartitionLogState)) continue;
-      state.close(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION);
+      state.discard();
       await state.checkpoint.settled();
     }
   }

@@ -173,7 +173,8 @@ export class PartitionLogState implements PartitionLog, RowSink {
   /** Called by the chain, in slot order: the rows are durable, so the high watermark moves (I4). */
   committed(rows: readonly BatchRow[], object: WalObject): void {
     if (this.closed !== 0) {
-      object.live -= rows.length;
+      // Of a deleted topic nobody needs them; else they stay for whoever leads next.
+      if (this.closed === ErrorCode.UNKNOWN_TOPIC_OR_PARTITION) object.live -= rows.length;
       return;
     }
     for (const row of rows) {
@@ -253,12 +254,17 @@ export class PartitionLogState implements PartitionLog, RowSink {
     this.epochs.trim(this.logStartOffset);
   }
 
-  /** Answers everything with `code` from now on; WAL entries are given up. */
+  /** Answers everything with `code` from now on. What is in the WAL stays there. */
   close(code: ErrorCodeValue): void {
     if (this.closed !== 0) return;
     this.closed = code;
-    this.tail.clear();
     this.notify();
+  }
+
+  /** Closes the partition of a deleted topic: its WAL entries are needed by nobody any more. */
+  discard(): void {
+    this.close(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION);
+    this.tail.clear();
   }
 
   /** For logs. */

@@ -46,9 +46,10 @@ export interface Lease {
 }
 
 /**
- * A linearizable key-value store with revisions. Keys are UTF-8 paths; listings go by the
- * keys' UTF-8 bytes (core/metadata/key_order.ts). A commit is atomic and durable when it returns. Failures are
- * `MetadataError`s; after one a commit may or may not have taken effect: read before trying again.
+ * A linearizable key-value store with revisions. Keys are UTF-8 paths; listings go by the keys'
+ * UTF-8 bytes (core/metadata/key_order.ts). A commit is atomic and durable when it returns.
+ * Failures are `MetadataError`s; after one a commit may or may not have taken effect: read before
+ * trying again.
  */
 export interface MetadataStore {
   get(key: string): Promise<Entry | undefined>;

@@ -185,10 +185,11 @@ export class BlockCache {
     if (now !== undefined) return now;
     const found = this.#cover(key, size, start, to);
     try {
+      // Taken before the first wait: an extent that has failed meanwhile isn't loading any more.
+      const loads = found.map((extent) => extent.loading);
       let present = true;
-      for (const extent of found) {
-        if (extent.loading === undefined) continue;
-        if (!await unlessAborted(extent.loading, signal)) present = false;
+      for (const load of loads) {
+        if (load !== undefined && !await unlessAborted(load, signal)) present = false;
       }
       if (present) return this.#lend(found, start, to);
     } catch (error) {

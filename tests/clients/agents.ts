@@ -13,7 +13,9 @@ export function denoAgent(script: string, bootstrap: string): Promise<Agent> {
 /** librdkafka under node. */
 export async function nodeAgent(bootstrap: string): Promise<Agent> {
   const folder = await librdkafkaForNode();
-  return await Agent.start("node", [path("node/rdkafka_agent.mjs"), folder], bootstrap);
+  // Every waiting call of the addon holds one of the pool's threads, four by default.
+  const env = { UV_THREADPOOL_SIZE: "64" };
+  return await Agent.start("node", [path("node/rdkafka_agent.mjs"), folder], bootstrap, { env });
 }
 
 /** confluent_agent.py, kafka_python_agent.py. */

@@ -5,6 +5,7 @@ import { BrokerProcess } from "./broker_process.ts";
 import { record } from "./records.ts";
 import { SUITE_SETTINGS } from "./suite.ts";
 import { fetchBody, readFetch } from "./wire/stored_batches.ts";
+import { createTopic } from "./wire/produce.ts";
 import { RawConnection } from "./wire/raw_connection.ts";
 import { waitUntil } from "./wait_until.ts";
 
@@ -35,13 +36,14 @@ async function assertOneRecord(connection: RawConnection, topic: string, partiti
 }
 
 async function fill(bootstrap: string): Promise<void> {
+  await timed(`create ${TOPICS} topics of ${PARTITIONS} partitions`, async () => {
+    using connection = await RawConnection.open(bootstrap);
+    for (let topic = 0; topic < TOPICS; topic++) {
+      assertEquals(await createTopic(connection, name(topic), PARTITIONS), 0);
+    }
+  });
   const agent = await denoAgent("kafkajs_agent.mjs", bootstrap);
   try {
-    await timed(`create ${TOPICS} topics of ${PARTITIONS} partitions`, async () => {
-      for (let topic = 0; topic < TOPICS; topic++) {
-        await agent.call("createTopic", { topic: name(topic), partitions: PARTITIONS });
-      }
-    });
     await timed(`produce a record to each of ${TOPICS * PARTITIONS} partitions`, async () => {
       for (let topic = 0; topic < TOPICS; topic++) {
         const records = [...Array(PARTITIONS).keys()].map((p) =>

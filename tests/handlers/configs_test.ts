@@ -114,8 +114,9 @@ Deno.test("describeConfigsHandler tells the broker's configs, all read-only", as
 Deno.test("describeConfigsHandler refuses what has no configs here", async () => {
   await using rooms = await TopicRooms.start();
   const codes = [];
-  for (const  of of[[TOPIC, "none"], [TOPIC, ".."], [BROKER, "9"], [BROKER, "x"], [32, "g"]]) {
-    const { errorCode, errorMessage } = await describe(rooms, of[0] as number, of[1] as string);
+  const resources = [[TOPIC, "none"], [TOPIC, ".."], [BROKER, "9"], [BROKER, "x"], [32, "g"]];
+  for (const [type, name] of resources) {
+    const { errorCode, errorMessage } = await describe(rooms, type as number, name as string);
     assertGreater(errorMessage!.length, 10);
     codes.push(errorCode);
   }

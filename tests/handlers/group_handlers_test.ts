@@ -275,7 +275,7 @@ Deno.test("findCoordinatorHandler names this broker for groups only", async () =
     assertEquals([group.nodeId, group.host, group.port], [7, "broker.example", 9092]);
     if (version < 1) continue;
     const transaction = await ask(1);
-    assertEquals(transaction.errorCode, ErrorCode.COORDINATOR_NOT_AVAILABLE);
+    assertEquals(transaction.errorCode, ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED);
     assertEquals([transaction.nodeId, transaction.port], [-1, -1]);
     assertEquals((await ask(2)).errorCode, ErrorCode.INVALID_REQUEST);
     assertEquals((await ask(9)).errorCode, ErrorCode.INVALID_REQUEST);

@@ -145,6 +145,23 @@ Deno.test("read() passes a StoreError to all who wait, and the next read tries a
   assertEquals(contentOf(await cache.read("k", 250, 0, 250)), bytesOf(250));
 });
 
+Deno.test("read() fails when a later part fails before an earlier one has come", async () => {
+  let gets = 0;
+  const store = {
+    get: (_key: string, range: { start: number; end: number }) => {
+      const bytes = bytesOf(300).slice(range.start, range.end);
+      if (++gets === 1) return Promise.resolve(bytes);
+      if (gets === 2) return new Promise((resolve) => setTimeout(() => resolve(bytes), 5));
+      return Promise.reject(new StoreError("retry", "failed"));
+    },
+  } as unknown as ObjectStore;
+  const cache = new BlockCache({ store, capacityBytes: 1000, blockBytes: 100 });
+  (await cache.read("k", 300, 100, 200))!.release();
+  await assertRejects(() => cache.read("k", 300, 0, 300), StoreError, "failed");
+  assertEquals(gets, 3);
+  assertEquals(cache.stats.leasedBytes, 0);
+});
+
 Deno.test("a sequential reader costs one GET per 4 MiB", async () => {
   const MiB = 1024 * 1024;
   const { objects, store, cache } = world(64 * MiB, MiB);

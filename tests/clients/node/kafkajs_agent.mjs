@@ -74,7 +74,11 @@ async function produce({ topic, records, compression, acks, timeoutMs }) {
 
 async function consume({ topic, partitions, from, count, waitMs }) {
   const group = `kafkajs-reader-${process.pid}-${groups++}`;
-  const consumer = kafka.consumer({ groupId: group, allowAutoTopicCreation: false });
+  const consumer = kafka.consumer({
+    groupId: group,
+    allowAutoTopicCreation: false,
+    maxWaitTimeInMs: 300,
+  });
   const records = [];
   const full = Promise.withResolvers();
   const starts = from.timestamp === undefined ? {} : await atTimestamp(topic, from.timestamp);
@@ -115,6 +119,7 @@ async function groupOpen({ handle, group, topic }) {
   const consumer = kafka.consumer({
     groupId: group,
     heartbeatInterval: 500,
+    maxWaitTimeInMs: 300,
     sessionTimeout: 10000,
   });
   const member = { consumer, records: [], positions: new Map(), assignment: [], topic };
