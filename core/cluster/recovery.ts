@@ -2,9 +2,10 @@
  * Start of an incarnation: take a broker epoch, seal the chains of earlier ones, adopt what no
  * manifest covers (DESIGN 1). Costs the footers of those chains, never the data.
  */
-import { openIncarnation, removeChains } from "../metadata/brokers.ts";
+import { openIncarnation, readChains, removeChains } from "../metadata/brokers.ts";
+import { TOPICS_PREFIX } from "../metadata/keys.ts";
 import type { MetadataStore } from "../metadata/metadata_store.ts";
-import type { TopicRegistry } from "../metadata/topics.ts";
+import { TopicView } from "../metadata/topic_view.ts";
 import { RecoveredEntries } from "../log/recovered.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { ObjectStore } from "../storage/object_store.ts";
@@ -15,7 +16,6 @@ export interface RecoveryOptions {
   readonly runtime: Runtime;
   readonly store: ObjectStore;
   readonly metadata: MetadataStore;
-  readonly topics: TopicRegistry;
   readonly namespace: string;
   readonly brokerId: number;
   readonly signal: AbortSignal;
@@ -40,12 +40,23 @@ export async function recover(o: RecoveryOptions): Promise<Incarnation> {
       brokerEpoch: chain.epoch,
       lowWaterSlot: chain.lowWaterSlot,
     };
-    const sealed = await sealChain({ ...o, brokerEpoch: epoch }, id);
+    const sealed = await sealChain({
+      ...o,
+      brokerEpoch: epoch,
+      lowWaterSlot: async ({ brokerEpoch, lowWaterSlot }) => {
+        const chains = await readChains(o.metadata, o.brokerId);
+        return chains.find((each) => each.epoch === brokerEpoch)?.lowWaterSlot ?? lowWaterSlot;
+      },
+    }, id);
     recovered.addChain(id, sealed);
     slots += sealed.length;
   }
+  // Read after the last seal: an owner that was still alive may have made topics until then.
+  const topics = new TopicView();
+  const { entries, revision } = await o.metadata.list(TOPICS_PREFIX);
+  topics.load(entries, revision);
   recovered.settle((topicId, partition) => {
-    const topic = o.topics.byId(topicId);
+    const topic = topics.byId(topicId);
     return topic !== undefined && partition < topic.partitionCount;
   });
   o.runtime.log.info("recovered from the write-ahead log", {

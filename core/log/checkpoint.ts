@@ -59,7 +59,10 @@ export class Checkpoint {
       "a manifest lies in another partition's directory",
     );
     this.#take(manifest);
-    if (stale.length > 0) await store.delete(stale, this.options);
+    if (stale.length === 0) return;
+    await store.delete(stale, this.options).catch(() => {
+      // the next load sweeps them
+    });
   }
 
   /**

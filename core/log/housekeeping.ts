@@ -48,6 +48,7 @@ export class Housekeeping {
   #committedBytes = 0;
   #nextRetentionMs = 0;
   #deleting: Promise<void> = Promise.resolve();
+  #deletionTimer: Timer | undefined;
 
   constructor(readonly options: HousekeepingOptions) {}
 
@@ -62,14 +63,19 @@ export class Housekeeping {
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#timer?.cancel();
+    this.#deletionTimer?.cancel();
     await this.#running;
     await this.#deleting;
   }
 
   /** Rewrites everything now (ops: flush). */
   async rewriteAll(): Promise<void> {
-    for (const state of this.options.logs.loaded()) while (await this.#rewrite(state, true) > 0);
-    await this.options.ledger.sweep();
+    const { logs, ledger } = this.options;
+    for (const { topicId, partition } of [...logs.recovered.waiting()]) {
+      await logs.state(topicId, partition);
+    }
+    for (const state of [...logs.loaded()]) await this.#rewriteWhole(state);
+    await ledger.sweep();
   }
 
   /**
@@ -91,6 +97,7 @@ export class Housekeeping {
     try {
       await this.#relieve();
       await ledger.sweep();
+      if (this.#stopped) return;
       if (context.runtime.clock.monotonicMs() >= this.#nextRetentionMs) await this.#retain();
     } catch (error) {
       if (this.#stopped || context.signal.aborted) return;
@@ -113,7 +120,9 @@ export class Housekeeping {
       if (state.tail.length === 0) continue;
       const { segmentBytes } = context.settings(state.info);
       const old = (state.tail.first?.object.createdMs ?? Infinity) < oldMs;
-      if (old || state.tail.bytes >= segmentBytes) await this.#rewrite(state, old);
+      if (old || state.tail.bytes >= segmentBytes) {
+        await this.#guarded(state, () => this.#rewrite(state, old));
+      }
       // Producers came back: leave the disk to them.
       if (!hard() && context.chain.stats.committedBytes - this.#committedBytes > BUSY_BYTES) return;
     }
@@ -126,7 +135,9 @@ export class Housekeeping {
     const { logs, ledger } = this.options;
     for (const { topicId, partition } of [...logs.recovered.waiting()]) {
       const state = await logs.state(topicId, partition);
-      if (state instanceof PartitionLogState) await this.#rewrite(state, true);
+      if (state instanceof PartitionLogState) {
+        await this.#guarded(state, () => this.#rewriteWhole(state));
+      }
       if (this.#stopped) return;
     }
     const states = [...logs.loaded()].filter((state) => state.tail.length > 0);
@@ -137,10 +148,33 @@ export class Housekeeping {
     states.sort((a, b) => age(a) - age(b));
     let done = 0;
     for (const state of states) {
-      while (!this.#stopped && state.tail.length > 0 && await this.#rewrite(state, true) > 0);
+      await this.#guarded(state, () => this.#rewriteWhole(state));
+      if (this.#stopped) return;
       if (++done % 16 !== 0) continue;
       await ledger.sweep();
       if (this.#stopped || !goOn()) return;
+    }
+  }
+
+  /** Rewrites what is in the tail now; what producers add meanwhile would keep it going for ever. */
+  async #rewriteWhole(state: PartitionLogState): Promise<void> {
+    const end = state.highWatermark;
+    while (!this.#stopped && (state.tail.first?.row.baseOffset ?? end) < end) {
+      if (await this.#rewrite(state, true) === 0) return;
+    }
+  }
+
+  /** One partition's fault must not keep the others from being looked after. */
+  async #guarded(state: PartitionLogState, work: () => Promise<unknown>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      if (this.#stopped || this.options.context.signal.aborted) return;
+      this.stats.failures++;
+      this.options.context.runtime.log.error(
+        "background work on a partition failed and is tried again",
+        { topic: state.topic, partition: state.partition, error },
+      );
     }
   }
 
@@ -163,8 +197,10 @@ export class Housekeeping {
         if (this.#stopped) return;
         const state = await logs.state(topic.id, partition);
         if (!(state instanceof PartitionLogState) || state.closed !== 0) continue;
-        await enforceRetention(state);
-        await deleteRemoved(state);
+        await this.#guarded(state, async () => {
+          await enforceRetention(state);
+          await deleteRemoved(state);
+        });
       }
     }
     this.#nextRetentionMs = context.runtime.clock.monotonicMs() + retentionCheckMs;
@@ -182,8 +218,8 @@ export class Housekeeping {
         if (this.#stopped || context.signal.aborted) return;
         if (!(error instanceof StoreError)) this.stats.failures++;
         context.runtime.log.warn("objects of a deleted topic are removed later", { id, error });
-        context.runtime.timers.after(TICK_MS, () => this.resumeDeletions());
-        return;
+        this.#deletionTimer?.cancel();
+        this.#deletionTimer = context.runtime.timers.after(TICK_MS, () => this.resumeDeletions());
       }
     }
   }

@@ -4,7 +4,6 @@
  */
 import type { TopicInfo, TopicRegistry } from "../metadata/topics.ts";
 import { ErrorCode, type ErrorCodeValue } from "../protocol/errors.ts";
-import { deferred } from "../runtime/deferred.ts";
 import { sleep } from "../runtime/sleep.ts";
 import { StoreError } from "../storage/object_store.ts";
 import { backoffMs } from "../storage/wal/chain.ts";
@@ -42,16 +41,11 @@ export class Logs implements LogManager {
 
   async #room(timeoutMs: number): Promise<ErrorCodeValue> {
     const { chain, runtime } = this.context;
-    let timedOut = false;
-    const late = deferred<void>();
-    const timer = runtime.timers.after(timeoutMs, () => {
-      timedOut = true;
-      late.resolve();
-    });
-    while (!chain.hasRoom && chain.ended === 0 && !timedOut) {
-      await Promise.race([chain.room(), late.promise]);
+    const endMs = runtime.clock.monotonicMs() + timeoutMs;
+    for (let leftMs = timeoutMs; leftMs > 0; leftMs = endMs - runtime.clock.monotonicMs()) {
+      if (chain.hasRoom || chain.ended !== 0) break;
+      await chain.room(leftMs);
     }
-    timer.cancel();
     if (chain.ended !== 0) return chain.ended;
     return chain.hasRoom ? 0 : ErrorCode.REQUEST_TIMED_OUT;
   }
@@ -102,8 +96,11 @@ export class Logs implements LogManager {
   async #loadState(topic: TopicInfo, partition: number): Promise<PartitionLogState> {
     const state = new PartitionLogState(this.context, topic, partition);
     await this.#loadCheckpoint(state);
-    // Taken only after the manifest was read: a failed load leaves them where they are.
-    state.start(this.recovered.take(topic.id, partition));
+    // Taken only once they fit the manifest: a failed load leaves them where they are.
+    state.start(this.recovered.of(topic.id, partition));
+    this.recovered.take(topic.id, partition);
+    // Its configs may have changed meanwhile, and `changed` didn't find it yet.
+    state.info = this.topics.byId(topic.id) ?? topic;
     return state;
   }
 

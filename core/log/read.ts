@@ -17,7 +17,7 @@ const RELOADS_MAX = 3;
 
 /** See PartitionLog.read; StoreErrors pass through. */
 export async function readLog(log: PartitionLogState, o: ReadRequest): Promise<ReadResult> {
-  for (let reloads = 0;; reloads++) {
+  return await reloaded(log, async () => {
     if (log.closed !== 0) return nothing(log.closed, o);
     if (o.offset < log.logStartOffset || o.offset > log.highWatermark) {
       return nothing(ErrorCode.OFFSET_OUT_OF_RANGE, o);
@@ -26,27 +26,33 @@ export async function readLog(log: PartitionLogState, o: ReadRequest): Promise<R
     const tailFirst = log.tail.first?.row.baseOffset ?? log.highWatermark;
     const segments = log.checkpoint.segments;
     const segment = segments[segmentIndex(segments, o.offset)];
+    if (o.offset >= tailFirst) return await readTail(log, o);
+    // A hole below the tail cannot be: the manifest covers it, so this read raced an update.
+    if (segment === undefined) throw new SegmentGoneError("no segment holds the offset");
+    const { offset, maxBytes, atLeastOneBatch, signal } = o;
+    const read = await log.context.segments.read(
+      log.prefix,
+      segment,
+      offset,
+      maxBytes,
+      atLeastOneBatch,
+      signal,
+    );
+    return {
+      errorCode: 0,
+      records: read.parts,
+      bytes: read.bytes,
+      abortedTransactions: o.isolation === "read_committed" ? [] : null,
+      release: read.release,
+    };
+  });
+}
+
+/** Runs `read` again with the newest manifest, a few times, while what it looks for is gone. */
+export async function reloaded<T>(log: PartitionLogState, read: () => Promise<T>): Promise<T> {
+  for (let reloads = 0;; reloads++) {
     try {
-      if (o.offset >= tailFirst) return await readTail(log, o);
-      // A hole below the tail cannot be: the manifest covers it, so this read raced an update.
-      if (segment === undefined) throw new SegmentGoneError("no segment holds the offset");
-      const { segments: reader } = log.context;
-      const { offset, maxBytes, atLeastOneBatch, signal } = o;
-      const read = await reader.read(
-        log.prefix,
-        segment,
-        offset,
-        maxBytes,
-        atLeastOneBatch,
-        signal,
-      );
-      return {
-        errorCode: 0,
-        records: read.parts,
-        bytes: read.bytes,
-        abortedTransactions: o.isolation === "read_committed" ? [] : null,
-        release: read.release,
-      };
+      return await read();
     } catch (error) {
       if (!(error instanceof SegmentGoneError) || reloads >= RELOADS_MAX) throw error;
       // The manifest at hand is old: somebody else's retention went on without us.

@@ -89,10 +89,15 @@ export class RecoveredEntries {
     }
   }
 
+  /** A partition's entries; they stay here. */
+  of(topicId: string, partition: number): readonly TailEntry[] {
+    return this.#partitions.get(topicId)?.get(partition) ?? [];
+  }
+
   /** Hands a partition's entries over; they are the partition's from then on. */
-  take(topicId: string, partition: number): TailEntry[] {
+  take(topicId: string, partition: number): readonly TailEntry[] {
     const partitions = this.#partitions.get(topicId);
-    const entries = partitions?.get(partition) ?? [];
+    const entries = this.of(topicId, partition);
     partitions?.delete(partition);
     if (partitions?.size === 0) this.#partitions.delete(topicId);
     return entries;

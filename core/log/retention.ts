@@ -51,7 +51,7 @@ function retainedFrom(log: PartitionLogState, nowMs: number): number {
   let excess = retentionBytes < 0 ? 0 : log.sizeBytes - retentionBytes;
   let from = log.logStartOffset;
   const gone = (maxTimestampMs: number, bytes: number): boolean => {
-    const expired = retentionMs >= 0 && maxTimestampMs < nowMs - retentionMs;
+    const expired = retentionMs >= 0 && Math.abs(maxTimestampMs) < nowMs - retentionMs;
     // As in Kafka: what is deleted must leave at least retention.bytes.
     if (!expired && excess < bytes) return false;
     excess -= bytes;
@@ -61,8 +61,9 @@ function retainedFrom(log: PartitionLogState, nowMs: number): number {
     if (!gone(segment.maxTimestampMs, segment.bytes)) return Math.max(from, log.logStartOffset);
     from = segment.lastOffset + 1;
   }
-  for (const { row } of log.tail.entries) {
-    if (!gone(row.maxTimestampMs, row.length)) break;
+  for (const { row, object } of log.tail.entries) {
+    const { maxTimestampMs, length } = row;
+    if (!gone(maxTimestampMs < 0 ? object.createdMs : maxTimestampMs, length)) break;
     from = row.baseOffset + row.lastOffsetDelta + 1;
   }
   return Math.max(from, log.logStartOffset);
@@ -71,6 +72,7 @@ function retainedFrom(log: PartitionLogState, nowMs: number): number {
 async function moveLogStart(log: PartitionLogState, target: () => number): Promise<boolean> {
   const { checkpoint } = log;
   const moved = await checkpoint.update(() => {
+    log.follow();
     const logStartOffset = target();
     if (log.closed !== 0 || logStartOffset <= checkpoint.logStartOffset) {
       return Promise.resolve(undefined);
@@ -87,7 +89,6 @@ async function moveLogStart(log: PartitionLogState, target: () => number): Promi
       if (row.baseOffset + row.lastOffsetDelta >= coveredOffset) break;
       producers.apply(row, undefined, object.createdMs);
     }
-    log.epochs.trim(logStartOffset);
     return Promise.resolve({
       change: {
         logStartOffset,

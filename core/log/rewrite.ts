@@ -24,7 +24,7 @@ import { emptyScan, scanBatch } from "./batch_scan.ts";
 import { LeaseSet } from "./lease.ts";
 import type { PartitionLogState } from "./partition_log.ts";
 import { ProducerStates } from "./producer_state.ts";
-import type { TailEntry } from "./tail.ts";
+import { lastOffset, type TailEntry } from "./tail.ts";
 
 /** Segments written for one manifest at most, so that a long backlog costs few manifests. */
 const SEGMENTS_PER_MANIFEST = 8;
@@ -35,8 +35,9 @@ const SEGMENTS_PER_MANIFEST = 8;
  */
 export async function rewriteTail(log: PartitionLogState, all: boolean): Promise<number> {
   let covered = 0;
-  await log.checkpoint.update(async () => {
+  const done = await log.checkpoint.update(async () => {
     if (log.closed !== 0) return undefined;
+    log.follow();
     const segmentBytes = log.context.settings(log.info).segmentBytes;
     const segments: SegmentInfo[] = [];
     const producers = new ProducerStates(log.checkpoint.producers.entries());
@@ -49,6 +50,11 @@ export async function rewriteTail(log: PartitionLogState, all: boolean): Promise
       if (to === from) break;
       const chosen = entries.slice(from, to);
       const segment = await writeSegment(log, chosen);
+      if (segment === undefined || segment.lastOffset > lastOffset(entries.at(-1)!.row)) {
+        // A rival is ahead of us: its manifest is the newest, or will be.
+        await log.checkpoint.load();
+        return undefined;
+      }
       segments.push(segment);
       coveredOffset = segment.lastOffset + 1;
       for (; from < entries.length; from++) {
@@ -72,7 +78,7 @@ export async function rewriteTail(log: PartitionLogState, all: boolean): Promise
   });
   // Also after a lost race: the checkpoint is the rival's then, and covers what it covers.
   log.follow();
-  return covered;
+  return done ? covered : 0;
 }
 
 /** The exclusive end of the next segment's entries; `from` when they don't fill one. */
@@ -92,11 +98,14 @@ function cut(
   return all || bytes >= segmentBytes ? to : from;
 }
 
-/** Writes (or takes over) the segment that starts at the first entry, with its index. */
+/**
+ * Writes (or takes over) the segment that starts at the first entry, with its index. Undefined when
+ * a WAL object is gone: a rival's manifest covers it.
+ */
 async function writeSegment(
   log: PartitionLogState,
   entries: readonly TailEntry[],
-): Promise<SegmentInfo> {
+): Promise<SegmentInfo | undefined> {
   const { cache, runtime, signal } = log.context;
   const leases = new LeaseSet();
   try {
@@ -106,7 +115,7 @@ async function writeSegment(
       const end = start + row.length;
       const lease = cache.tryRead(object.key, start, end) ??
         await cache.read(object.key, object.size, start, end, signal);
-      invariant(lease !== undefined, "a WAL object is gone before a manifest covers it");
+      if (lease === undefined) return undefined;
       for (const part of leases.add(lease)) body.push(part);
     }
     const first = entries[0]!.row;
@@ -136,6 +145,7 @@ async function writeSegment(
       maxTimestampMs = Math.max(maxTimestampMs, row.maxTimestampMs);
     }
     await writeIndex(log, first.baseOffset, index);
+    if (maxTimestampMs < 0) maxTimestampMs = -entries.at(-1)!.object.createdMs;
     return { baseOffset: first.baseOffset, lastOffset, bytes, maxTimestampMs };
   } finally {
     leases.release();
@@ -150,18 +160,16 @@ async function takeOver(
   log: PartitionLogState,
   baseOffset: number,
   ourLastOffset: number,
-): Promise<SegmentInfo> {
+): Promise<SegmentInfo | undefined> {
   const key = segmentKey(log.prefix, baseOffset);
   const bytes = await persist(
     log,
     () => log.context.store.get(key, undefined, { signal: log.context.signal }),
   );
-  invariant(bytes !== undefined, "a segment that exists is gone");
+  // A rival that is ahead of us has removed it again.
+  if (bytes === undefined) return undefined;
   const segment = decodeSegment(bytes);
-  invariant(
-    segment.baseOffset === baseOffset && segment.lastOffset < log.highWatermark,
-    "a segment holds what was never committed",
-  );
+  invariant(segment.baseOffset === baseOffset, "a segment lies under another one's key");
   if (segment.lastOffset !== ourLastOffset) {
     log.context.runtime.log.info("taking over a segment of an earlier attempt", {
       key,
@@ -178,6 +186,7 @@ async function takeOver(
     maxTimestampMs = Math.max(maxTimestampMs, batch.maxTimestampMs);
   }
   await writeIndex(log, baseOffset, index);
+  if (maxTimestampMs < 0) maxTimestampMs = -segment.createdMs;
   return { baseOffset, lastOffset: segment.lastOffset, bytes: bytes.length, maxTimestampMs };
 }
 

@@ -6,7 +6,7 @@ import { Gather, MalformedError } from "../bytes/mod.ts";
 import type { BlockCache } from "../storage/block_cache.ts";
 import { indexKey, segmentKey } from "../storage/keys.ts";
 import type { SegmentInfo } from "../storage/manifest.ts";
-import type { ObjectStore } from "../storage/object_store.ts";
+import { type ObjectStore, StoreError } from "../storage/object_store.ts";
 import {
   decodeIndex,
   positionFor,
@@ -19,9 +19,16 @@ import { emptyScan, scanBatch } from "./batch_scan.ts";
 import type { Lease } from "./lease.ts";
 
 /** An object that the manifest names is gone: the manifest at hand is no longer the newest. */
-export class SegmentGoneError extends Error {
+export class SegmentGoneError extends StoreError {
   override name = "SegmentGoneError";
+
+  constructor(message: string) {
+    super("retry", message);
+  }
 }
+
+/** Headers are looked for in windows of this size, so that a scan holds little of a segment. */
+const SCAN_BYTES = 1 << 20;
 
 /** Whole batches of one segment. */
 export interface SegmentRead extends Lease {
@@ -96,14 +103,20 @@ export class SegmentReader {
   ): Promise<void> {
     const key = segmentKey(prefix, segment.baseOffset);
     const end = segment.bytes - SEGMENT_FOOTER_BYTES;
-    const lease = await this.#lease(key, segment, SEGMENT_HEADER_BYTES, end, signal);
-    try {
-      const bytes = new Gather(lease.parts, SEGMENT_HEADER_BYTES);
-      const batch = emptyScan();
-      let at = SEGMENT_HEADER_BYTES;
-      while (at < end && scanBatch(bytes, at, batch) && visit(batch)) at = batch.end;
-    } finally {
-      lease.release();
+    const batch = emptyScan();
+    for (let at = SEGMENT_HEADER_BYTES; at < end;) {
+      const from = at;
+      const lease = await this.#lease(key, segment, from, Math.min(end, from + SCAN_BYTES), signal);
+      try {
+        const bytes = new Gather(lease.parts, from);
+        for (; at < bytes.end && scanBatch(bytes, at, batch); at = batch.end) {
+          if (batch.end <= at) throw new MalformedError("segment holds a broken batch");
+          if (!visit(batch)) return;
+        }
+      } finally {
+        lease.release();
+      }
+      if (at === from) throw new MalformedError("segment ends inside of a batch header");
     }
   }
 

@@ -5,7 +5,7 @@ import { concat } from "../bytes/mod.ts";
 import { recordTimestamps } from "../protocol/records.ts";
 import type { Isolation, TimestampOffset } from "./partition.ts";
 import type { PartitionLogState } from "./partition_log.ts";
-import { readLog } from "./read.ts";
+import { readLog, reloaded } from "./read.ts";
 
 const NONE: TimestampOffset = { offset: -1, timestampMs: -1, leaderEpoch: -1 };
 
@@ -18,7 +18,7 @@ export async function findTimestamp(
   const limit = log.limit(isolation);
   let from = log.logStartOffset;
   for (;;) {
-    const base = await firstBatch(log, from, (max) => max >= timestampMs);
+    const base = await reloaded(log, () => firstBatch(log, from, (max) => max >= timestampMs));
     if (base === undefined || base >= limit) return NONE;
     const found = await inBatch(
       log,
@@ -48,7 +48,8 @@ async function firstBatch(
   from: number,
   fits: (maxTimestampMs: number) => boolean,
 ): Promise<number | undefined> {
-  for (const segment of log.checkpoint.segments) {
+  const { sequence, segments } = log.checkpoint;
+  for (const segment of segments) {
     if (segment.lastOffset < from || !fits(segment.maxTimestampMs)) continue;
     let base: number | undefined;
     await log.context.segments.scan(log.prefix, segment, (batch) => {
@@ -57,6 +58,8 @@ async function firstBatch(
     }, log.context.signal);
     if (base !== undefined) return base;
   }
+  // What was in the tail may have gone into segments that this scan didn't see.
+  if (log.checkpoint.sequence !== sequence) return await firstBatch(log, from, fits);
   for (const { row } of log.tail.entries) {
     if (row.baseOffset + row.lastOffsetDelta >= from && fits(row.maxTimestampMs)) {
       return row.baseOffset;

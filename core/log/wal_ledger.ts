@@ -29,6 +29,7 @@ export class WalLedger {
   /** Slots of earlier chains that still held entries at take-over. */
   #adopted: WalObject[] = [];
   #bytes = 0;
+  #sweeping: Promise<void> | undefined;
 
   constructor(readonly options: WalLedgerOptions) {}
 
@@ -51,8 +52,17 @@ export class WalLedger {
     this.#bytes += object.size;
   }
 
-  /** Deletes what no partition needs any more. A fault leaves it for the next call. */
-  async sweep(): Promise<void> {
+  /**
+   * Deletes what no partition needs any more. A fault leaves it for the next call; who calls while
+   * a sweep is under way shares it, since two would take each other's slots off the list.
+   */
+  sweep(): Promise<void> {
+    this.#sweeping ??= this.#sweep().finally(() => this.#sweeping = undefined);
+    return this.#sweeping;
+  }
+
+  async #sweep(): Promise<void> {
+    if (this.options.signal.aborted) return;
     try {
       await this.#sweepAdopted();
       await this.#sweepOwn();
@@ -98,7 +108,8 @@ export class WalLedger {
     const needed = new Set(this.#adopted.map(({ key }) => key));
     const leftovers: string[] = [];
     for await (const { key, size } of store.list(prefix, undefined, { signal })) {
-      if (key >= ownPrefix || needed.has(key)) continue;
+      if (key >= ownPrefix) break;
+      if (needed.has(key)) continue;
       if (size > SEAL_BYTES_MAX || !await this.#isSeal(key)) leftovers.push(key);
     }
     for (let at = 0; at < leftovers.length; at += DELETE_BATCH) {

@@ -9,22 +9,16 @@
  */
 import { MalformedError } from "../bytes/mod.ts";
 import { deferred, invariant } from "../runtime/mod.ts";
+import { type BlockBuffers, costOf, type LoadedRun, loadRun } from "./block_buffers.ts";
 import type { ObjectStore } from "./object_store.ts";
+
+export type { BlockBuffers } from "./block_buffers.ts";
 
 /** A sequential reader's misses are widened to GETs of this size, to spare requests. */
 export const READ_AHEAD_BYTES = 4 * 1024 * 1024;
 
 /** One reader's read-ahead takes at most this share of the capacity. */
 const READ_AHEAD_SHARE = 16;
-
-/** Buffers of one block each, for stores that read into the caller's. */
-export interface BlockBuffers {
-  acquire(): Uint8Array;
-  /** Nobody reads or writes it any more. */
-  release(buffer: Uint8Array): void;
-  /** It went out and will not come back. */
-  forget(buffer: Uint8Array): void;
-}
 
 export interface BlockCacheOptions {
   readonly store: ObjectStore;
@@ -268,60 +262,31 @@ export class BlockCache {
     this.#hold(extent);
     this.#evict();
     this.#loads++;
-    const settle = (parts: readonly Uint8Array[] | undefined) => {
+    const settle = (run: LoadedRun | undefined) => {
       extent.loading = undefined;
       extent.abort = undefined;
-      if (parts === undefined) return this.#fail(extent, () => loaded.resolve(false));
-      const length = parts.reduce((sum, part) => sum + part.length, 0);
-      extent.parts = parts;
+      if (run === undefined) return this.#fail(extent, () => loaded.resolve(false));
+      const length = run.parts.reduce((sum, part) => sum + part.length, 0);
       if (length !== end - start) {
         const error = new MalformedError("object is shorter than its recorded size");
         return this.#fail(extent, () => loaded.reject(error));
       }
       this.#loadedBytes += length;
+      extent.parts = run.parts;
+      extent.onEvict = run.giveBack;
+      // All who waited are gone, and nobody else can find it.
+      if (extent.detached && extent.leases === 0) extent.onEvict?.();
       loaded.resolve(true);
     };
-    this.#fetch(extent, abort.signal).then(settle, (error) => {
-      extent.loading = undefined;
-      extent.abort = undefined;
-      this.#fail(extent, () => loaded.reject(error));
-    });
-    return extent;
-  }
-
-  /** The extent's bytes from the store, in pooled buffers where that spares an allocation. */
-  async #fetch(
-    extent: Extent,
-    signal: AbortSignal,
-  ): Promise<readonly Uint8Array[] | undefined> {
-    const { key, start, end } = extent;
-    const count = Math.ceil((end - start) / this.#blockBytes);
-    const buffers = this.#buffers;
-    if (buffers === undefined || end - start < count * this.#blockBytes / 2) {
-      const bytes = await this.#store.get(key, { start, end }, { signal });
-      return bytes && [bytes];
-    }
-    const pooled = Array.from({ length: count }, () => buffers.acquire());
-    const parts = pooled.map((buffer, index) =>
-      buffer.subarray(0, Math.min(this.#blockBytes, end - start - index * this.#blockBytes))
+    loadRun(this.#store, this.#buffers, this.#blockBytes, extent, abort.signal).then(
+      settle,
+      (error) => {
+        extent.loading = undefined;
+        extent.abort = undefined;
+        this.#fail(extent, () => loaded.reject(error));
+      },
     );
-    let length: number | undefined;
-    try {
-      length = await this.#store.getInto!(key, start, parts, { signal });
-    } catch (error) {
-      for (const buffer of pooled) buffers.forget(buffer);
-      throw error;
-    }
-    const giveBack = () => {
-      for (const buffer of pooled) buffers.release(buffer);
-    };
-    const wanted = !extent.detached || extent.leases > 0;
-    if (wanted && length === end - start) {
-      extent.onEvict = giveBack;
-      return parts;
-    }
-    giveBack();
-    return length === undefined ? undefined : [];
+    return extent;
   }
 
   #fail(extent: Extent, tell: () => void): void {
@@ -410,18 +375,6 @@ export class BlockCache {
       if (this.#bytes <= this.#capacityBytes) return;
     }
   }
-}
-
-/** Memory that stays alive for the sake of `parts`. */
-function costOf(parts: readonly Uint8Array[]): number {
-  const buffers = new Set<ArrayBufferLike>();
-  let bytes = 0;
-  for (const part of parts) {
-    if (buffers.has(part.buffer)) continue;
-    buffers.add(part.buffer);
-    bytes += part.buffer.byteLength;
-  }
-  return bytes;
 }
 
 function unlessAborted<T>(wait: Promise<T>, signal: AbortSignal | undefined): Promise<T> {

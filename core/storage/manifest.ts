@@ -34,6 +34,7 @@ export interface SegmentInfo {
   readonly lastOffset: number;
   /** Size of the `.kfs` object. */
   readonly bytes: number;
+  /** Negative: no record has a timestamp, and the value without its sign is when it was stored. */
   readonly maxTimestampMs: number;
 }
 

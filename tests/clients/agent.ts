@@ -142,6 +142,20 @@ export interface DescribedProducer {
 
 export type CommandName = keyof Commands;
 
+/**
+ * Apache Kafka's brokers learn of a change a moment after the controller has answered. With ours it
+ * holds from the answer on, so only the reference gets a pause.
+ */
+const REFERENCE = Deno.env.has("KAFSCALE_TEST_BOOTSTRAP") ||
+  Deno.env.get("KAFSCALE_TEST_TARGET") === "apache";
+const CHANGES = new Set<CommandName>([
+  "createTopic",
+  "deleteTopic",
+  "createPartitions",
+  "alterConfigs",
+  "incrementalAlterConfigs",
+]);
+
 export class Agent {
   readonly #child: Deno.ChildProcess;
   readonly #stdin: WritableStreamDefaultWriter<Uint8Array>;
@@ -213,7 +227,9 @@ export class Agent {
     }, timeoutMs);
     try {
       await this.#stdin.write(new TextEncoder().encode(JSON.stringify({ id, cmd, args }) + "\n"));
-      return await waiting.promise as Commands[C][1];
+      const result = await waiting.promise as Commands[C][1];
+      if (REFERENCE && CHANGES.has(cmd)) await new Promise((resolve) => setTimeout(resolve, 400));
+      return result;
     } finally {
       clearTimeout(timer);
       this.#pending.delete(id);

@@ -103,6 +103,14 @@ export function testClient(under: ClientUnderTest): void {
   });
 }
 
+/** Runs a scenario; KAFSCALE_TEST_TIMES=1 prints how long each took, since they overlap. */
+async function timed(scenario: Scenario, context: Context): Promise<void> {
+  const started = performance.now();
+  await scenario.run(context);
+  if (!Deno.env.has("KAFSCALE_TEST_TIMES")) return;
+  console.log(`${Math.round(performance.now() - started)} ms: ${scenario.criterion}`);
+}
+
 interface Opened {
   readonly results: Map<Scenario, Promise<unknown>>;
   log(): string;
@@ -125,7 +133,7 @@ async function open(under: ClientUnderTest, scenarios: readonly Scenario[]): Pro
       scenario,
       lost.length > 0
         ? Promise.resolve(new Error(`the agent has no ${lost.join(", ")}`))
-        : scenario.run(context(index)).then(() => undefined, (error) => error ?? new Error("?")),
+        : timed(scenario, context(index)).then(() => undefined, (error) => error ?? new Error("?")),
     );
   }
   return {

@@ -1,6 +1,7 @@
 /**
- * Runs one broker, incarnation after incarnation, on a bucket and a metadata service that outlive it:
- * starts it, crashes it between any two of its outside steps, stops it, pauses it, starts it again.
+ * Runs one broker, incarnation after incarnation, on a bucket and a metadata service that outlive
+ * it: starts it, crashes it between any two of its outside steps, stops it, pauses it, starts it
+ * again.
  */
 import { type Broker, createBroker } from "../../core/broker.ts";
 import { type Config, defaultConfig } from "../../core/config/mod.ts";

@@ -22,6 +22,8 @@ export interface ProduceCall {
   outcome: Outcome;
   /** Where the broker said that the first record lies. */
   baseOffset: number;
+  /** Who answered; -1 while nobody has. */
+  incarnation: number;
 }
 
 /** One answered read of one partition, by Fetch or ListOffsets. */
@@ -48,6 +50,8 @@ export interface TopicEvent {
   readonly start: Moment;
   end: Moment;
   outcome: Outcome;
+  /** Who acknowledged it; -1 while nobody has. */
+  incarnation: number;
 }
 
 /** A committed group offset, written or read. */

@@ -1,6 +1,7 @@
 /**
- * `deno task simulate --seed N [--count M] [--verbose]`: runs M seeds from N on (a seed is any text;
- * without one a fresh one is drawn), printing each before it runs. Exit code 1 where one fails.
+ * `deno task simulate --seed N [--count M] [--verbose]`: runs M seeds from N on (a seed is any
+ * text; without one a fresh one is drawn), printing each before it runs. Exit code 1 where one
+ * fails.
  */
 import { parseArgs } from "@std/cli/parse-args";
 import { simulate } from "./simulation.ts";

@@ -1,26 +1,56 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { concat, MalformedError } from "../../core/bytes/mod.ts";
-import { InvariantError } from "../../core/runtime/mod.ts";
+import { InvariantError, type Runtime } from "../../core/runtime/mod.ts";
 import { systemLog, systemRuntime } from "../../core/runtime/system.ts";
 import { BlockCache, type CacheLease } from "../../core/storage/block_cache.ts";
 import { type ObjectStore, StoreError } from "../../core/storage/object_store.ts";
 import { CALM, MemoryObjects, memoryStore } from "../../drivers/storage/memory/driver.ts";
 
-const runtime = systemRuntime(systemLog("error", false));
+const system = systemRuntime(systemLog("error", false));
+
+/** Timers that fire after as many turns of the event loop as they have milliseconds: quick. */
+const runtime: Runtime = {
+  ...system,
+  timers: {
+    soon: system.timers.soon,
+    after: (delayMs, run) => {
+      let turns = Math.ceil(delayMs);
+      let live = true;
+      const turn = () => live && (turns-- > 0 ? system.timers.soon(turn) : run());
+      system.timers.soon(turn);
+      return { cancel: () => live = false };
+    },
+  },
+};
 
 function bytesOf(length: number, seed = 0): Uint8Array {
   return Uint8Array.from({ length }, (_, at) => (at * 31 + (at >> 8) + seed) & 0xff);
 }
 
-function world(capacityBytes: number, blockBytes: number, latencyMaxMs = 0) {
+function world(
+  capacityBytes: number,
+  blockBytes: number,
+  latencyMaxMs = 0,
+  failBeforeChance = 0,
+) {
   const objects = new MemoryObjects();
-  const store = memoryStore(objects, runtime, { ...CALM, latencyMaxMs });
+  const faults = latencyMaxMs + failBeforeChance > 0;
+  const store = memoryStore(
+    objects,
+    runtime,
+    faults ? { ...CALM, latencyMaxMs, failBeforeChance } : undefined,
+  );
   return { objects, store, cache: new BlockCache({ store, capacityBytes, blockBytes }) };
 }
 
 /** The same with buffers that are reused, and scribbled over as soon as they are handed back. */
-function pooledWorld(capacityBytes: number, blockBytes: number, latencyMaxMs: number) {
-  const { objects, store } = world(capacityBytes, blockBytes, latencyMaxMs);
+function pooledWorld(
+  capacityBytes: number,
+  blockBytes: number,
+  latencyMaxMs: number,
+  failBeforeChance: number,
+) {
+  const { objects, store } = world(capacityBytes, blockBytes, latencyMaxMs, failBeforeChance);
   const out = new Set<Uint8Array>();
   const free: Uint8Array[] = [];
   const buffers = {
@@ -261,6 +291,7 @@ async function propertyRun(
     capacityBytes: number,
     blockBytes: number,
     latencyMaxMs: number,
+    failBeforeChance: number,
   ) => { objects: MemoryObjects; cache: BlockCache },
 ): Promise<void> {
   let state = seed;
@@ -269,7 +300,7 @@ async function propertyRun(
     return (state >>> 8) % limit;
   };
   const capacity = 200 + next(3000);
-  const { objects, cache } = open(capacity, 32 + next(100), next(2));
+  const { objects, cache } = open(capacity, 32 + next(100), next(8), next(3) / 10);
   const model = new Map<string, Uint8Array>();
   const keys: string[] = [];
   const outside = new Set<number>();
@@ -315,7 +346,7 @@ async function propertyRun(
       const read = cache.read(key, body.length, start, end, abort.signal).then((lease) => {
         if (lease === undefined) assert(model.get(key) !== body, "a present object was not found");
         else held.push({ lease, wanted });
-      }, (error) => assert(abort.signal.aborted, String(error)));
+      }, (error) => assert(abort.signal.aborted || error instanceof StoreError, String(error)));
       if (choice === 9) abort.abort();
       if (choice < 7) await read;
       else pending.push(read);

@@ -20,13 +20,7 @@ import { sleep } from "../../runtime/sleep.ts";
 import { slotKey } from "../keys.ts";
 import { type ObjectStore, StoreError } from "../object_store.ts";
 import { Commit, type RowSink, type WalObject } from "./commit.ts";
-import {
-  type BatchRow,
-  decodeSlotHeader,
-  encodeSlotFooter,
-  type PartitionRows,
-  WAL_HEADER_BYTES,
-} from "./format.ts";
+import { type BatchRow, encodeSlotFooter, type PartitionRows, WAL_HEADER_BYTES } from "./format.ts";
 import type { SlabPool } from "./slab_pool.ts";
 
 /** While uploads are in flight, a smaller commit waits for company (DESIGN 9). */
@@ -90,8 +84,7 @@ export class WalChain {
   #uncommittedBytes = 0;
   #pumpScheduled = false;
   #spacingTimer: Timer | undefined;
-  #roomWaiters: (() => void)[] = [];
-  #idleWaiters: (() => void)[] = [];
+  readonly #roomWaiters = new Set<() => void>();
   #ended: ErrorCodeValue = 0;
   readonly #stop = new AbortController();
 
@@ -116,10 +109,18 @@ export class WalChain {
     return this.#uncommittedBytes < this.options.uncommittedBytesMax;
   }
 
-  /** Resolves when there may be room again, or the chain has ended: look again. */
-  room(): Promise<void> {
+  /** Resolves when there may be room again, the time is up, or the chain has ended: look again. */
+  room(timeoutMs: number): Promise<void> {
     if (this.hasRoom || this.#ended !== 0) return Promise.resolve();
-    return new Promise((resolve) => this.#roomWaiters.push(resolve));
+    return new Promise((resolve) => {
+      const done = () => {
+        timer.cancel();
+        this.#roomWaiters.delete(done);
+        resolve();
+      };
+      const timer = this.options.runtime.timers.after(timeoutMs, done);
+      this.#roomWaiters.add(done);
+    });
   }
 
   /**
@@ -166,23 +167,20 @@ export class WalChain {
     return commit.object;
   }
 
-  /** Sends what is open and resolves when nothing is uncommitted, or the chain has ended. */
-  flush(): Promise<void> {
+  /**
+   * Sends what is open and resolves when all that was appended so far is committed, or the chain
+   * has ended. What is appended meanwhile isn't waited for, so a steady load can't hold it up.
+   */
+  async flush(): Promise<void> {
     this.#queueOpen();
+    const last = this.#queued.at(-1) ?? this.#uploads.at(-1)?.commit;
     this.#pump();
-    if (this.#isIdle() || this.#ended !== 0) return Promise.resolve();
-    return new Promise((resolve) => this.#idleWaiters.push(resolve));
+    await last?.done.promise;
   }
 
   /** Refuses appends and fails every waiter with `code`; what was sent may still be committed. */
   close(code: ErrorCodeValue = ErrorCode.NOT_LEADER_OR_FOLLOWER): void {
-    if (this.#ended !== 0) return;
-    this.#end(code);
-    this.#stop.abort();
-  }
-
-  #isIdle(): boolean {
-    return this.#open === undefined && this.#queued.length === 0 && this.#uploads.length === 0;
+    if (this.#ended === 0) this.#end(code);
   }
 
   #openCommit(): Commit {
@@ -265,8 +263,10 @@ export class WalChain {
     for (let attempt = 0; !this.#stop.signal.aborted; attempt++) {
       try {
         const outcome = await store.putIfAbsent(key, body, { signal: this.#stop.signal });
-        const ours = outcome === "created" || await this.#isOurs(key, upload.commit.nonce);
-        upload.state = ours ? "stored" : "fenced";
+        const found = outcome === "created" || await this.#isOurs(key, upload.commit.nonce);
+        // Gone again (somebody swept it): nobody's, so it is written once more.
+        if (found === undefined) continue;
+        upload.state = found ? "stored" : "fenced";
         this.stats.lastUploadMs = runtime.clock.monotonicMs() - started;
         break;
       } catch (error) {
@@ -289,16 +289,20 @@ export class WalChain {
     this.#pump();
   }
 
-  /** Whether the object in our slot carries our nonce: an earlier attempt of ours took effect. */
-  async #isOurs(key: string, nonce: Uint8Array): Promise<boolean> {
+  /**
+   * Whether the object in our slot carries our nonce: an earlier attempt of ours took effect.
+   * Undefined where there is no object any more.
+   */
+  async #isOurs(key: string, nonce: Uint8Array): Promise<boolean | undefined> {
     const header = await this.options.store.get(
       key,
       { start: 0, end: WAL_HEADER_BYTES },
       { signal: this.#stop.signal },
     );
-    if (header === undefined || header.length < WAL_HEADER_BYTES) return false;
-    const found = decodeSlotHeader(header).nonce;
-    return found.every((byte, index) => byte === nonce[index]);
+    if (header === undefined) return undefined;
+    // By position and not decoded: whatever it is, it is in our slot and not ours.
+    const found = header.subarray(WAL_HEADER_BYTES - nonce.length);
+    return header.length === WAL_HEADER_BYTES && found.every((byte, at) => byte === nonce[at]);
   }
 
   /** Commits what is stored, in slot order; a fenced slot ends the chain. */
@@ -344,7 +348,6 @@ export class WalChain {
     }
     commit.done.resolve(0);
     this.#wakeRoom();
-    if (this.#isIdle()) this.#wakeIdle();
   }
 
   #end(code: ErrorCodeValue): void {
@@ -357,20 +360,13 @@ export class WalChain {
     this.#open = undefined;
     for (const commit of rest) commit.fail(code);
     this.#wakeRoom();
-    this.#wakeIdle();
+    // Uploads behind a fence would be tried again for ever.
+    this.#stop.abort();
   }
 
   #wakeRoom(): void {
-    if (this.#roomWaiters.length === 0 || (!this.hasRoom && this.#ended === 0)) return;
-    const waiters = this.#roomWaiters;
-    this.#roomWaiters = [];
-    for (const resume of waiters) resume();
-  }
-
-  #wakeIdle(): void {
-    const waiters = this.#idleWaiters;
-    this.#idleWaiters = [];
-    for (const resume of waiters) resume();
+    if (!this.hasRoom && this.#ended === 0) return;
+    for (const resume of [...this.#roomWaiters]) resume();
   }
 
   #key(slot: number): string {

@@ -3,7 +3,6 @@
  * From the moment the seal exists its owner can commit nothing more (I3); no clock is involved
  * (I11).
  */
-import { invariant } from "../../runtime/assert.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import { sleep } from "../../runtime/sleep.ts";
 import { chainPrefix, slotKey, slotOfKey } from "../keys.ts";
@@ -38,13 +37,32 @@ export interface SealerOptions {
   readonly brokerId: number;
   readonly brokerEpoch: number;
   readonly signal: AbortSignal;
+  /**
+   * The chain's low-water slot as metadata has it now. Its owner may be alive and deleting slots
+   * while it is sealed; left out: it is known to be dead.
+   */
+  readonly lowWaterSlot?: (chain: ChainId) => Promise<number>;
 }
 
 /**
  * Seals the chain, if it isn't sealed, and returns its committed slots in order. Retries passing
  * faults until the signal aborts; a fatal StoreError or a slot that cannot be read is thrown.
+ *
+ * Slots are deleted only after the low-water mark was raised above them. So if it is still the same
+ * after the slots were read, none of them was missing; else the first free slot may have been one
+ * that was deleted, whose seal fences nobody, and all is done again from the new mark on.
  */
 export async function sealChain(o: SealerOptions, chain: ChainId): Promise<SealedSlot[]> {
+  for (let from = chain;;) {
+    const slots = await sealFrom(o, from);
+    const lowWaterSlot = await o.lowWaterSlot?.(chain) ?? from.lowWaterSlot;
+    if (slots !== undefined && lowWaterSlot <= from.lowWaterSlot) return slots;
+    from = { ...chain, lowWaterSlot: Math.max(lowWaterSlot, from.lowWaterSlot) };
+  }
+}
+
+/** Undefined when a slot vanished meanwhile. */
+async function sealFrom(o: SealerOptions, chain: ChainId): Promise<SealedSlot[] | undefined> {
   for (;;) {
     const sizes = await retried(o, () => listSlots(o, chain));
     const slots: SealedSlot[] = [];
@@ -57,15 +75,14 @@ export async function sealChain(o: SealerOptions, chain: ChainId): Promise<Seale
         const key = slotKey(o.namespace, chain.brokerId, chain.brokerEpoch, from + index);
         const size = sizes.get(from + index)!;
         return retried(o, async () => {
-          const footer = await readSlotFooter(o.store, key, size, { signal: o.signal });
-          invariant(footer !== undefined, "a slot vanished from a chain that is being sealed");
-          return { key, size, footer };
+          return { key, size, footer: await readSlotFooter(o.store, key, size, o) };
         });
       }));
-      for (const slot of batch) {
-        sealed = slot.footer.kind === "seal";
+      for (const { key, size, footer } of batch) {
+        if (footer === undefined) return undefined;
+        sealed = footer.kind === "seal";
         if (sealed) break;
-        slots.push(slot);
+        slots.push({ key, size, footer });
       }
     }
     if (sealed) return slots;

@@ -25,7 +25,7 @@ const quick = new Kafka({
   logLevel: 0,
   retry: { retries: 1, initialRetryTime: 50 },
 });
-const admin = kafka.admin();
+const admin = kafka.admin({ retry: { retries: 2, initialRetryTime: 100 } });
 const producer = kafka.producer();
 const impatient = quick.producer({ allowAutoTopicCreation: false });
 await Promise.all([admin.connect(), producer.connect(), impatient.connect()]);

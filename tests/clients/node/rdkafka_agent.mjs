@@ -153,7 +153,7 @@ async function groupOpen({ handle, group, topic, assignor, instanceId, protocol 
   };
   const classic = protocol === "consumer"
     ? {}
-    : { "session.timeout.ms": 10000, "heartbeat.interval.ms": 500 };
+    : { "session.timeout.ms": 6000, "heartbeat.interval.ms": 500 };
   member.consumer = await openConsumer({
     "group.id": group,
     ...classic,

@@ -45,6 +45,7 @@ export class PlainProducer extends Actor {
       end: 0,
       outcome: "open",
       baseOffset: -1,
+      incarnation: -1,
     };
     this.stage.history.produced.push(call);
     const records = buildBatch({ values, timestampMs: this.#nowMs() });
@@ -52,8 +53,10 @@ export class PlainProducer extends Actor {
     call.end = this.stage.history.now();
     call.outcome = answer?.errorCode === 0 ? "acked" : "maybe";
     if (answer === undefined) return;
-    if (answer.errorCode === 0) call.baseOffset = answer.baseOffset;
-    else if (!isRetriable(answer.errorCode) && !isTopicGone(answer.errorCode)) {
+    if (answer.errorCode === 0) {
+      call.baseOffset = answer.baseOffset;
+      call.incarnation = this.stage.incarnationOf(this.wire!.server);
+    } else if (!isRetriable(answer.errorCode) && !isTopicGone(answer.errorCode)) {
       this.unexpected(`produce to ${topic.topicId}/${partition}`, answer.errorCode);
     }
   }

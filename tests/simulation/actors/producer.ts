@@ -29,6 +29,7 @@ interface Target {
 interface Answer {
   readonly code: number;
   readonly baseOffset: number;
+  readonly incarnation: number;
 }
 
 export class IdempotentProducer extends Actor {
@@ -107,6 +108,7 @@ export class IdempotentProducer extends Actor {
         end: 0,
         outcome: "open",
         baseOffset: -1,
+        incarnation: -1,
       };
       this.stage.history.produced.push(call);
       const timestampMs = Math.floor(this.process.clock.wallMs());
@@ -159,7 +161,8 @@ export class IdempotentProducer extends Actor {
     try {
       const answer = await wire.request(produce, version, body, 3_000);
       const partition = answer.responses[0]!.partitionResponses[0]!;
-      return { code: partition.errorCode, baseOffset: partition.baseOffset };
+      const incarnation = this.stage.incarnationOf(wire.server);
+      return { code: partition.errorCode, baseOffset: partition.baseOffset, incarnation };
     } catch (error) {
       if (!(error instanceof Unanswered)) throw error;
       return undefined;
@@ -185,6 +188,7 @@ export class IdempotentProducer extends Actor {
     if (answer.code === 0) {
       this.#finish(target, batch, "acked");
       call.baseOffset = answer.baseOffset;
+      call.incarnation = answer.incarnation;
       return true;
     }
     if (isTopicGone(answer.code) && target.topic.doomed) {

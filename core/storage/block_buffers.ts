@@ -1,0 +1,70 @@
+/** Bringing a run of blocks from the store, into reused buffers where store and size allow it. */
+import type { ObjectStore } from "./object_store.ts";
+
+/** Buffers of one block each, for stores that read into the caller's. */
+export interface BlockBuffers {
+  acquire(): Uint8Array;
+  /** Nobody reads or writes it any more. */
+  release(buffer: Uint8Array): void;
+  /** It went out and will not come back. */
+  forget(buffer: Uint8Array): void;
+}
+
+export interface BlockRun {
+  readonly key: string;
+  readonly start: number;
+  /** Exclusive. */
+  readonly end: number;
+}
+
+/** `parts` are valid until `giveBack`; shorter than the run where the object is. */
+export interface LoadedRun {
+  readonly parts: readonly Uint8Array[];
+  readonly giveBack: (() => void) | undefined;
+}
+
+/** The run's bytes; undefined where the store has no such object. */
+export async function loadRun(
+  store: ObjectStore,
+  buffers: BlockBuffers | undefined,
+  blockBytes: number,
+  { key, start, end }: BlockRun,
+  signal: AbortSignal,
+): Promise<LoadedRun | undefined> {
+  const count = Math.ceil((end - start) / blockBytes);
+  // A small rest would waste most of its buffer.
+  if (buffers === undefined || end - start < count * blockBytes / 2) {
+    const bytes = await store.get(key, { start, end }, { signal });
+    return bytes && { parts: [bytes], giveBack: undefined };
+  }
+  const pooled = Array.from({ length: count }, () => buffers.acquire());
+  const parts = pooled.map((buffer, index) =>
+    buffer.subarray(0, Math.min(blockBytes, end - start - index * blockBytes))
+  );
+  let length: number | undefined;
+  try {
+    length = await store.getInto!(key, start, parts, { signal });
+  } catch (error) {
+    // The store may still write into them.
+    for (const buffer of pooled) buffers.forget(buffer);
+    throw error;
+  }
+  const giveBack = () => {
+    for (const buffer of pooled) buffers.release(buffer);
+  };
+  if (length === end - start) return { parts, giveBack };
+  giveBack();
+  return length === undefined ? undefined : { parts: [], giveBack: undefined };
+}
+
+/** Memory that stays alive for the sake of `parts`. */
+export function costOf(parts: readonly Uint8Array[]): number {
+  const buffers = new Set<ArrayBufferLike>();
+  let bytes = 0;
+  for (const part of parts) {
+    if (buffers.has(part.buffer)) continue;
+    buffers.add(part.buffer);
+    bytes += part.buffer.byteLength;
+  }
+  return bytes;
+}
