@@ -5,7 +5,8 @@
  *     FindCoordinator v4+  => key_type [key]
  *
  * This broker coordinates every group (key type 0). Transactions (1) have no coordinator yet:
- * TRANSACTIONAL_ID_AUTHORIZATION_FAILED. Share groups (2, KIP-932) and unknown types: INVALID_REQUEST.
+ * TRANSACTIONAL_ID_AUTHORIZATION_FAILED. Share groups (2, KIP-932) and unknown types:
+ * INVALID_REQUEST.
  */
 import { ErrorCode, type ErrorCodeValue } from "../protocol/errors.ts";
 import { findCoordinator } from "../protocol/messages/10_find_coordinator.ts";

@@ -25,6 +25,11 @@ export interface CheckpointOptions {
   readonly topicId: string;
   readonly partition: number;
   readonly signal: AbortSignal;
+  /**
+   * The checkpoint is another one now. Called at once, so that no reader meets the new segments
+   * with the old log start offset or tail.
+   */
+  readonly taken?: () => void;
 }
 
 /** The part of a manifest that an update may change. */
@@ -139,5 +144,6 @@ export class Checkpoint {
     this.removed = manifest.removed;
     this.aborted = manifest.aborted;
     this.producers = new ProducerStates(manifest.producers);
+    this.options.taken?.();
   }
 }

@@ -156,7 +156,9 @@ export class Housekeeping {
     }
   }
 
-  /** Rewrites what is in the tail now; what producers add meanwhile would keep it going for ever. */
+  /**
+   * Rewrites what is in the tail now; what producers add meanwhile would keep it going for ever.
+   */
   async #rewriteWhole(state: PartitionLogState): Promise<void> {
     const end = state.highWatermark;
     while (!this.#stopped && (state.tail.first?.row.baseOffset ?? end) < end) {

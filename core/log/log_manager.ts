@@ -16,6 +16,4 @@ export interface LogManager {
    * which ends in 0 or the code to answer (I9: back-pressure first, REQUEST_TIMED_OUT at last).
    */
   room(timeoutMs: number): ErrorCodeValue | Promise<ErrorCodeValue>;
-  /** Total bytes by partition, for DescribeLogDirs; loads nothing that isn't loaded. */
-  sizes(): Iterable<{ topicId: string; topic: string; partition: number; sizeBytes: number }>;
 }

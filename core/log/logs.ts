@@ -130,12 +130,6 @@ export class Logs implements LogManager {
     }
   }
 
-  *sizes(): Iterable<{ topicId: string; topic: string; partition: number; sizeBytes: number }> {
-    for (const { topicId, topic, partition, sizeBytes } of this.loaded()) {
-      yield { topicId, topic, partition, sizeBytes };
-    }
-  }
-
   /** Takes a changed topic's configs and partition count over. */
   changed(topic: TopicInfo): void {
     for (const slot of this.#partitions.get(topic.id) ?? []) {

@@ -61,6 +61,7 @@ export class PartitionLogState implements PartitionLog, RowSink {
       topicId: info.id,
       partition,
       signal: context.signal,
+      taken: () => this.follow(),
     });
   }
 

@@ -28,7 +28,9 @@ export async function readLog(log: PartitionLogState, o: ReadRequest): Promise<R
     const segment = segments[segmentIndex(segments, o.offset)];
     if (o.offset >= tailFirst) return await readTail(log, o);
     // A hole below the tail cannot be: the manifest covers it, so this read raced an update.
-    if (segment === undefined) throw new SegmentGoneError("no segment holds the offset");
+    if (segment === undefined || segment.baseOffset > o.offset) {
+      throw new SegmentGoneError("no segment holds the offset");
+    }
     const { offset, maxBytes, atLeastOneBatch, signal } = o;
     const read = await log.context.segments.read(
       log.prefix,
@@ -58,7 +60,6 @@ export async function reloaded<T>(log: PartitionLogState, read: () => Promise<T>
       // The manifest at hand is old: somebody else's retention went on without us.
       await log.checkpoint.update(async () => {
         await log.checkpoint.load();
-        log.follow();
         return undefined;
       });
     }

@@ -72,7 +72,6 @@ function retainedFrom(log: PartitionLogState, nowMs: number): number {
 async function moveLogStart(log: PartitionLogState, target: () => number): Promise<boolean> {
   const { checkpoint } = log;
   const moved = await checkpoint.update(() => {
-    log.follow();
     const logStartOffset = target();
     if (log.closed !== 0 || logStartOffset <= checkpoint.logStartOffset) {
       return Promise.resolve(undefined);
@@ -100,7 +99,6 @@ async function moveLogStart(log: PartitionLogState, target: () => number): Promi
       producers,
     });
   });
-  log.follow();
   if (moved) log.notify();
   return moved;
 }

@@ -37,7 +37,6 @@ export async function rewriteTail(log: PartitionLogState, all: boolean): Promise
   let covered = 0;
   const done = await log.checkpoint.update(async () => {
     if (log.closed !== 0) return undefined;
-    log.follow();
     const segmentBytes = log.context.settings(log.info).segmentBytes;
     const segments: SegmentInfo[] = [];
     const producers = new ProducerStates(log.checkpoint.producers.entries());
@@ -76,8 +75,6 @@ export async function rewriteTail(log: PartitionLogState, all: boolean): Promise
       producers,
     };
   });
-  // Also after a lost race: the checkpoint is the rival's then, and covers what it covers.
-  log.follow();
   return done ? covered : 0;
 }
 

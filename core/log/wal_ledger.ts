@@ -3,6 +3,7 @@
  * the chain, after its low-water mark was raised (recovery never looks below it, where a late retry
  * could put a slot back); slots of sealed chains one by one. Seals are never deleted (DESIGN 1).
  */
+import { MalformedError } from "../bytes/mod.ts";
 import { MetadataError } from "../metadata/metadata_store.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { decodeSlotHeader, WAL_HEADER_BYTES } from "../storage/wal/format.ts";
@@ -110,7 +111,7 @@ export class WalLedger {
     for await (const { key, size } of store.list(prefix, undefined, { signal })) {
       if (key >= ownPrefix) break;
       if (needed.has(key)) continue;
-      if (size > SEAL_BYTES_MAX || !await this.#isSeal(key)) leftovers.push(key);
+      if (size > SEAL_BYTES_MAX || await this.#isDeletable(key)) leftovers.push(key);
     }
     for (let at = 0; at < leftovers.length; at += DELETE_BATCH) {
       await store.delete(leftovers.slice(at, at + DELETE_BATCH), { signal });
@@ -118,10 +119,16 @@ export class WalLedger {
     return leftovers.length;
   }
 
-  async #isSeal(key: string): Promise<boolean> {
+  /** Whether it is a slot, and no seal. What is neither isn't ours to delete. */
+  async #isDeletable(key: string): Promise<boolean> {
     const { store, signal } = this.options;
     const header = await store.get(key, { start: 0, end: WAL_HEADER_BYTES }, { signal });
-    return header !== undefined && header.length === WAL_HEADER_BYTES &&
-      decodeSlotHeader(header).kind === "seal";
+    if (header === undefined) return false;
+    try {
+      return decodeSlotHeader(header).kind !== "seal";
+    } catch (error) {
+      if (!(error instanceof MalformedError)) throw error;
+      return false;
+    }
   }
 }

@@ -1,7 +1,8 @@
 /**
- * storage: the ObjectStore contract, every key layout, manifests, the block cache; in wal/ the commit
- * log chain, in segment/ the `.kfs` format.
- * Invariant: what is stored carries magic, version and CRC-32C, and is verified when it is read back.
+ * storage: the ObjectStore contract, every key layout, manifests, the block cache; in wal/ the
+ * commit log chain, in segment/ the `.kfs` format.
+ * Invariant: what is stored carries magic, version and CRC-32C, and is verified when it is read
+ * back.
  * Upstream: bytes, runtime. Downstream: log, cluster, broker; drivers implement ObjectStore.
  * May import: runtime, bytes, config, protocol.
  * @module

@@ -6,8 +6,9 @@
 import { assert, assertEquals } from "@std/assert";
 import { javaAgent } from "./agents.ts";
 import { BrokerProcess } from "./broker_process.ts";
+import { assertDelivered } from "./delivery_check.ts";
 import { javaClient } from "./install.ts";
-import { text, type WireRecord } from "./records.ts";
+import type { WireRecord } from "./records.ts";
 import { haveTools } from "./requirement.ts";
 import { SUITE_SETTINGS } from "./suite.ts";
 import { VisibleBatches } from "./wire/visible_batches.ts";
@@ -101,28 +102,6 @@ async function goesOn(load: Load, what: string): Promise<number> {
   return Math.round(performance.now() - started);
 }
 
-function check(records: readonly WireRecord[], load: Load): void {
-  const at = new Map<string, number>();
-  const last = new Map<string, number>();
-  for (const { p, o, v } of records) {
-    const [producer, partition, number] = (text(v) ?? "").split(" ", 3);
-    const name = `${producer} ${partition} ${number}`;
-    assertEquals(String(p), partition, `partition of ${name}`);
-    assert(!at.has(name), `${name} is doubled: offsets ${at.get(name)} and ${o}`);
-    at.set(name, o ?? -1);
-    const stream = `${producer} ${partition}`;
-    const before = last.get(stream) ?? -1;
-    assert(Number(number) > before, `${name} comes after number ${before}`);
-    last.set(stream, Number(number));
-  }
-  const lost = [...load.acknowledged.keys()].filter((name) => !at.has(name));
-  assertEquals(lost.length, 0, `acknowledged, but lost: ${lost.slice(0, 5).join("; ")}`);
-  const moved = [...load.acknowledged].filter(([name, offset]) =>
-    offset >= 0 && at.get(name) !== offset
-  );
-  assertEquals(moved.length, 0, `acknowledged at another offset: ${moved.slice(0, 5).join("; ")}`);
-}
-
 /** Everything in the topic, partition by partition in pages. */
 async function readAll(bootstrap: string): Promise<WireRecord[]> {
   const agent = await javaAgent(bootstrap);
@@ -188,7 +167,7 @@ async function killTenTimes(): Promise<void> {
     await load.finish();
     assertEquals(load.failures.slice(0, 3), [], `${load.failures.length} sends failed`);
     const records = await readAll(broker.bootstrap);
-    check(records, load);
+    assertDelivered(records, load.acknowledged);
     const seen = await watch.check();
     console.log(
       `${load.acknowledged.size} acknowledged, ${records.length} stored, all once; ` +

@@ -225,7 +225,10 @@ class Life {
       const wanted = this.pick(log.highWatermark + 1);
       model.logStartMax = Math.max(model.logStartMax, wanted);
       const { errorCode, logStartOffset } = await log.deleteRecords(wanted);
-      if (errorCode === 0) model.logStartMin = Math.max(model.logStartMin, logStartOffset);
+      // who was replaced makes it durable, but the successor meets it at its next manifest only
+      if (errorCode === 0 && room === this.room) {
+        model.logStartMin = Math.max(model.logStartMin, logStartOffset);
+      }
     });
   }
 

@@ -67,6 +67,9 @@ export class Scene {
     uncommittedBytesMax: 1 << 20,
   };
 
+  /** Awaited before each metadata commit of a room that is opened from now on, counted from 1. */
+  beforeCommit: ((count: number) => Promise<void> | void) | undefined;
+
   constructor(seed = 1, faults: "faults" | "no faults" = "no faults") {
     this.faults = faults === "faults" ? { ...CALM } : undefined;
     this.runtime = manualRuntime(seed);
@@ -123,7 +126,13 @@ export class Room {
       },
     };
     this.store = mortal(memoryStore(objects, runtime, faults), () => this.alive);
-    this.metadata = metadata.connect({ before: gate, after: gate });
+    const { beforeCommit } = scene;
+    let commits = 0;
+    const before = async (call: string) => {
+      if (call === "commit") await beforeCommit?.(++commits);
+      await gate();
+    };
+    this.metadata = metadata.connect({ before, after: gate });
     this.topics = new TopicRegistry({
       runtime: this.runtime,
       store: this.metadata,

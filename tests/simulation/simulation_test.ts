@@ -67,6 +67,15 @@ const corners: Record<string, (plan: Plan) => Plan> = {
     zombieChance: 1,
     restartDelayMaxMs: 20,
   }),
+  "a broker that wakes up when its WAL objects have become segments": (plan) => ({
+    ...plan,
+    crashEveryMs: 900,
+    zombieChance: 1,
+    fuseChance: 0,
+    restartDelayMaxMs: 20,
+    store: { ...plan.store, latencyMaxMs: 2, slowChance: 0 },
+    broker: { ...plan.broker, walBytes: 2_048, segmentBytes: 512, cacheBytes: 0 },
+  }),
   "a crash in the midst of a start, again and again": (plan) => ({
     ...plan,
     crashEveryMs: 400,
