@@ -44,6 +44,7 @@ export class PartitionLogState implements PartitionLog, RowSink {
   logEndOffset = 0;
   /** Not 0 once the partition is closed: the code that everything is answered with. */
   closed: ErrorCodeValue = 0;
+  #started = false;
   readonly #listeners = new Set<() => void>();
 
   constructor(
@@ -87,6 +88,7 @@ export class PartitionLogState implements PartitionLog, RowSink {
     this.tail.dropBelow(checkpoint.coveredOffset);
     this.highWatermark = end;
     this.logEndOffset = end;
+    this.#started = true;
   }
 
   get leaderEpoch(): number {
@@ -253,6 +255,9 @@ export class PartitionLogState implements PartitionLog, RowSink {
     this.logStartOffset = Math.max(this.logStartOffset, this.checkpoint.logStartOffset);
     this.tail.dropBelow(this.checkpoint.coveredOffset);
     this.epochs.trim(this.logStartOffset);
+    // Somebody else has committed behind us: we are fenced, and only have not met the seal yet.
+    const superseded = this.#started && this.checkpoint.coveredOffset > this.highWatermark;
+    if (superseded) this.close(ErrorCode.NOT_LEADER_OR_FOLLOWER);
   }
 
   /** Answers everything with `code` from now on. What is in the WAL stays there. */

@@ -133,7 +133,9 @@ export class TopicWriter {
     if (countFault !== undefined) return countFault;
     const configs = this.#checkedConfigs(request.configs);
     if (!(configs instanceof Map)) return configs;
-    return { id: this.#newId(), name, partitionCount, configs, directory: name };
+    const planned = { id: this.#newId(), name, partitionCount, configs, directory: name };
+    // Names that start with a dot are the bucket's own (`.wal`).
+    return name.startsWith(".") ? { ...planned, directory: ownDirectory(planned) } : planned;
   }
 
   async delete(target: TopicTarget): Promise<TopicOutcome> {

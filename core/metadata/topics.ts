@@ -52,6 +52,8 @@ export class TopicRegistry {
   readonly #view = new TopicView();
   readonly #writer: TopicWriter;
   readonly #listeners = new Set<(change: TopicChange) => void>();
+  /** Ends the pause between two attempts to watch. */
+  #pause: AbortController | undefined;
   readonly #waiters = new Set<ViewWaiter>();
   readonly #parallel = new Semaphore(METADATA_COMMITS_PARALLEL);
   readonly #stop = new AbortController();
@@ -187,6 +189,8 @@ export class TopicRegistry {
       };
       const timer = this.#runtime.timers.after(METADATA_VIEW_WAIT_MS, () => waiter.done(false));
       this.#waiters.add(waiter);
+      // The store answers again: no reason to sit a pause out.
+      this.#pause?.abort();
     });
   }
 
@@ -210,7 +214,9 @@ export class TopicRegistry {
           error,
           pauseMs,
         });
-        await sleep(this.#runtime.timers, pauseMs, signal);
+        this.#pause = new AbortController();
+        await sleep(this.#runtime.timers, pauseMs, AbortSignal.any([signal, this.#pause.signal]));
+        this.#pause = undefined;
         pauseMs = Math.min(pauseMs * 2, METADATA_RETRY_MAX_MS);
       }
     }

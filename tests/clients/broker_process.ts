@@ -51,6 +51,7 @@ export class BrokerProcess implements AsyncDisposable {
   #readers: Promise<void>[] = [];
   #waiting: { wanted: RegExp; found: () => void }[] = [];
   readonly #ownsDir: boolean;
+  #started = false;
   readonly #options: BrokerOptions;
 
   private constructor(options: BrokerOptions) {
@@ -80,8 +81,7 @@ export class BrokerProcess implements AsyncDisposable {
   /** SIGTERM; the exit code. The data directory stays unless it was a temporary one. */
   async stop(): Promise<number> {
     const code = await this.terminate();
-    running.delete(this);
-    if (this.#ownsDir) await Deno.remove(this.dataDir, { recursive: true }).catch(() => {});
+    await this.#forget();
     return code;
   }
 
@@ -120,6 +120,12 @@ export class BrokerProcess implements AsyncDisposable {
   /** For the end of the test process: no waiting. */
   killNow(): void {
     if (this.#child !== undefined) send(this.#child, "SIGKILL");
+    if (!this.#ownsDir) return;
+    try {
+      Deno.removeSync(this.dataDir, { recursive: true });
+    } catch {
+      // the process may still write while it dies
+    }
   }
 
   /** The newest lines, for a failure's message. */
@@ -184,10 +190,11 @@ export class BrokerProcess implements AsyncDisposable {
     clearTimeout(timer);
     if (outcome !== "listening") {
       await this.kill();
-      running.delete(this);
+      if (!this.#started) await this.#forget();
       throw new Error(`the broker did not start: ${outcome}\n${this.tail()}`);
     }
     this.startMs = performance.now() - started;
+    this.#started = true;
   }
 
   async #read(stream: ReadableStream<Uint8Array>): Promise<void> {
@@ -208,6 +215,11 @@ export class BrokerProcess implements AsyncDisposable {
       found();
       return false;
     });
+  }
+
+  async #forget(): Promise<void> {
+    running.delete(this);
+    if (this.#ownsDir) await Deno.remove(this.dataDir, { recursive: true }).catch(() => {});
   }
 
   async #gone(): Promise<void> {

@@ -331,11 +331,8 @@ Deno.test("a config that changes while a partition is loaded reaches it", async 
   room.crash();
   const second = await s.open();
   const loading = second.log(topic);
-  await second.topics.alterConfigs([{
-    name: "a",
-    changes: [{ name: "max.message.bytes", op: "set", value: "1234" }],
-    // deno-lint-ignore no-explicit-any -- the registry's own tests check this shape
-  }] as any);
+  const configs = new Map([["max.message.bytes", "1234"]]);
+  await second.topics.alterConfigs([{ name: "a", change: () => configs }]);
   const log = await loading;
   assertEquals(log.info, second.topics.byId(topic));
 });

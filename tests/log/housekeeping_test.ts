@@ -1,0 +1,104 @@
+import { assert, assertEquals } from "@std/assert";
+import { rewriteTail } from "../../core/log/rewrite.ts";
+import { decodeSlotHeader } from "../../core/storage/wal/format.ts";
+import { append, batchOf, commit, readAll, Scene } from "./scene.ts";
+
+Deno.test("a tick ends although producers keep adding to the partition that it rewrites", async () => {
+  const scene = new Scene();
+  scene.options.walBytes = 0;
+  const room = await scene.open();
+  const topic = await room.topic("a");
+  const log = await room.log(topic);
+  await commit(log, ["first"]);
+  const { putIfAbsent } = room.store;
+  let segments = 0;
+  Object.assign(room.store, {
+    putIfAbsent: async (...args: Parameters<typeof putIfAbsent>) => {
+      if (args[0].endsWith(".kfs") && ++segments < 1_000) {
+        await append(log, batchOf(["another"])).committed;
+      }
+      return await putIfAbsent(...args);
+    },
+  });
+  await scene.runtime.advance(1_000);
+  assertEquals(segments, 1);
+});
+
+Deno.test("a partition that cannot be rewritten doesn't keep the others from it", async () => {
+  const scene = new Scene();
+  scene.options.walBytes = 0;
+  const room = await scene.open();
+  const topic = await room.topic("a", 2);
+  for (const partition of [0, 1]) await commit(await room.log(topic, partition), ["x"]);
+  const { putIfAbsent } = room.store;
+  Object.assign(room.store, {
+    putIfAbsent: (...args: Parameters<typeof putIfAbsent>) =>
+      args[0].startsWith("ns/a/0/") ? Promise.reject(new Error("broken")) : putIfAbsent(...args),
+  });
+  await scene.runtime.advance(1_000);
+  assertEquals((await room.log(topic, 1)).tail.length, 0);
+  assertEquals((await room.log(topic, 0)).tail.length, 1);
+  assert(room.housekeeping.stats.failures > 0);
+});
+
+Deno.test("rewriteAll() rewrites partitions that nobody has opened yet", async () => {
+  const scene = new Scene();
+  const first = await scene.open();
+  const topic = await first.topic("a", 2);
+  for (const partition of [0, 1]) await commit(await first.log(topic, partition), ["x"]);
+  first.crash();
+  const second = await scene.open();
+  await second.housekeeping.rewriteAll();
+  await second.sweepLeftovers();
+  assertEquals(second.ledger.objects, 0);
+  const kinds = scene.keys("ns/.wal").map((key) => decodeSlotHeader(scene.objects.get(key)!).kind);
+  assertEquals(kinds, ["seal"]);
+});
+
+Deno.test("stop() in the middle of a rewrite loses nothing and leaves no timer", async () => {
+  const scene = new Scene();
+  scene.options.walBytes = 0;
+  const room = await scene.open();
+  const topic = await room.topic("a");
+  await commit(await room.log(topic), ["x"]);
+  await commit(await room.log(topic), ["y"]);
+  const { putIfAbsent } = room.store;
+  Object.assign(room.store, {
+    putIfAbsent: (...[key, body, o]: Parameters<typeof putIfAbsent>) =>
+      !key.endsWith(".kfs") ? putIfAbsent(key, body, o) : new Promise((_, reject) => {
+        o!.signal!.addEventListener("abort", () => reject(o!.signal!.reason));
+      }),
+  });
+  await scene.runtime.advance(1_500);
+  await room.stop();
+  assertEquals(scene.runtime.pendingTimers, 0);
+  const again = await (await scene.open()).log(topic);
+  assertEquals(await readAll(again), [[0, "x"], [1, "y"]]);
+  assertEquals(await rewriteTail(again, true) > 0, true);
+});
+
+Deno.test("deletions go on with the other topics when one fails, and come back to it", async () => {
+  const scene = new Scene();
+  const room = await scene.open();
+  for (const name of ["a", "b"]) {
+    const log = await room.log(await room.topic(name));
+    await commit(log, [name]);
+    await rewriteTail(log, true);
+  }
+  const { list } = room.store;
+  let broken = true;
+  Object.assign(room.store, {
+    list: (...args: Parameters<typeof list>) => {
+      if (broken && args[0] === "ns/a/") throw new Error("broken");
+      return list(...args);
+    },
+  });
+  await room.topics.delete([{ name: "a" }, { name: "b" }]);
+  await scene.runtime.advance(3_000);
+  assertEquals(scene.keys("ns/b"), []);
+  assert(scene.keys("ns/a").length > 0);
+  broken = false;
+  await scene.runtime.advance(3_000);
+  assertEquals(scene.keys("ns/a"), []);
+  assertEquals(room.topics.pendingDeletions(), []);
+});
