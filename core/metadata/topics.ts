@@ -13,9 +13,15 @@ import {
 } from "../config/limits.ts";
 import { ErrorCode } from "../protocol/errors.ts";
 import { type Runtime, Semaphore, sleep } from "../runtime/mod.ts";
-import { topicDeletionKey, TOPICS_PREFIX } from "./keys.ts";
+import { LIVE_TOPICS_PREFIX, topicDeletionKey, topicKey, TOPICS_PREFIX } from "./keys.ts";
 import { MetadataError, type MetadataStore, type Revision } from "./metadata_store.ts";
-import { type PendingDeletion, type TopicChange, type TopicInfo, TopicView } from "./topic_view.ts";
+import {
+  type PendingDeletion,
+  type TopicChange,
+  type TopicInfo,
+  topicOf,
+  TopicView,
+} from "./topic_view.ts";
 import {
   type AddPartitions,
   type AlterConfigs,
@@ -120,21 +126,30 @@ export class TopicRegistry {
 
   /** Deletes topics, by id or name; their objects are `pendingDeletions` from then on. */
   delete(targets: readonly TopicTarget[]): Promise<TopicOutcome[]> {
-    return this.#each(targets, (target) => this.#writer.delete(target));
+    return this.#each(targets, async (target) => {
+      await this.#caughtUpWith(target);
+      return await this.#writer.delete(target);
+    });
   }
 
   addPartitions(
     requests: readonly AddPartitions[],
     validateOnly = false,
   ): Promise<TopicOutcome[]> {
-    return this.#each(requests, (request) => this.#writer.addPartitions(request, validateOnly));
+    return this.#each(requests, async (request) => {
+      await this.#caughtUpWith(request);
+      return await this.#writer.addPartitions(request, validateOnly);
+    });
   }
 
   alterConfigs(
     requests: readonly AlterConfigs[],
     validateOnly = false,
   ): Promise<TopicOutcome[]> {
-    return this.#each(requests, (request) => this.#writer.alterConfigs(request, validateOnly));
+    return this.#each(requests, async (request) => {
+      await this.#caughtUpWith(request);
+      return await this.#writer.alterConfigs(request, validateOnly);
+    });
   }
 
   /** Deleted topics whose objects may still be there. */
@@ -149,6 +164,22 @@ export class TopicRegistry {
     const key = topicDeletionKey(id);
     const result = await this.#store.commit({ if: [{ key, revision }], then: [{ delete: key }] });
     if (result.ok) await this.#reached(result.revision);
+  }
+
+  /**
+   * Before a change is refused for a topic that the view doesn't have: asks the store, since another
+   * broker may have made it while the watch was behind.
+   */
+  async #caughtUpWith(target: TopicTarget): Promise<void> {
+    if ("id" in target) {
+      if (this.#view.byId(target.id) !== undefined) return;
+      const { entries } = await this.#store.list(LIVE_TOPICS_PREFIX);
+      const found = entries.find((entry) => topicOf(entry).id === target.id);
+      if (found !== undefined) await this.#reached(found.revision);
+    } else if (this.#view.byName(target.name) === undefined) {
+      const found = await this.#store.get(topicKey(target.name));
+      if (found !== undefined) await this.#reached(found.revision);
+    }
   }
 
   async #each<T>(

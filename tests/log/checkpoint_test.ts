@@ -39,11 +39,7 @@ Deno.test("update() runs one change at a time, each on the one before", async ()
     seen.push(one.coveredOffset);
     return Promise.resolve({ change: { coveredOffset: one.coveredOffset + 1 } });
   };
-  assertEquals(await Promise.all([one.update(add), one.update(add), one.update(add)]), [
-    true,
-    true,
-    true,
-  ]);
+  await Promise.all([one.update(add), one.update(add), one.update(add)]);
   assertEquals([seen, one.sequence], [[0, 1, 2], 2]);
 });
 
@@ -58,7 +54,7 @@ Deno.test("update() that loses the race goes on from the rival's manifest", asyn
   assertEquals(one.sequence, 1);
 });
 
-Deno.test("update() that fails leaves the checkpoint as it was, and the next one runs", async () => {
+Deno.test("update() that fails leaves the checkpoint as it was", async () => {
   const one = checkpoint(manualRuntime(), new MemoryObjects());
   await assertRejects(() => one.update(() => Promise.reject(new Error("broken"))), Error, "broken");
   assertEquals(await one.update(cover(1)), true);
@@ -72,7 +68,7 @@ Deno.test("update() rides out passing faults of the store", async () => {
   assertEquals(await updated, true);
 });
 
-Deno.test("load() doesn't fail because old manifests cannot be deleted", async () => {
+Deno.test("load() works though old manifests cannot be deleted", async () => {
   const runtime = manualRuntime();
   const objects = new MemoryObjects();
   const trouble = { delete: true };

@@ -3,7 +3,7 @@ import { rewriteTail } from "../../core/log/rewrite.ts";
 import { decodeSlotHeader } from "../../core/storage/wal/format.ts";
 import { append, batchOf, commit, readAll, Scene } from "./scene.ts";
 
-Deno.test("a tick ends although producers keep adding to the partition that it rewrites", async () => {
+Deno.test("a tick ends although producers keep adding to what it rewrites", async () => {
   const scene = new Scene();
   scene.options.walBytes = 0;
   const room = await scene.open();

@@ -257,7 +257,7 @@ class Life {
 
 Deno.test("a log room keeps what it acknowledged, whatever crashes (seeded model)", async () => {
   const only = Deno.env.get("MODEL_SEED");
-  const count = Number(Deno.env.get("MODEL_SEEDS") ?? 150);
+  const count = Number(Deno.env.get("MODEL_SEEDS") ?? 250);
   const seeds = only === undefined ? Array.from({ length: count }, (_, at) => at) : [Number(only)];
   for (const seed of seeds) {
     if (Deno.env.has("MODEL_TRACE")) console.log("seed", seed);

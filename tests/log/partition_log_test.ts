@@ -39,7 +39,7 @@ Deno.test("append() answers a refusal only after what it was computed from", asy
   assert(again.committed === first.committed);
 });
 
-Deno.test("append() recognises a retry after a crash, and after a rewrite and a crash", async () => {
+Deno.test("append() recognises a retry after a crash, rewritten or not", async () => {
   const { scene: s, room, topic, log } = await scene();
   const more = { producerId: 1, producerEpoch: 0, baseSequence: 0 };
   await commit(log, ["a"], more);
@@ -112,7 +112,7 @@ Deno.test("read() at an offset that is being deleted never brings a later one", 
   assertEquals(inside?.errorCode, ErrorCode.OFFSET_OUT_OF_RANGE);
 });
 
-Deno.test("deleteRecords() inside of a batch keeps the batch, across rewrite and restart", async () => {
+Deno.test("deleteRecords() inside of a batch keeps the batch", async () => {
   const { scene: s, room, topic, log } = await scene();
   await commit(log, ["a", "b", "c", "d"]);
   assertEquals(await log.deleteRecords(2), { errorCode: 0, logStartOffset: 2 });
@@ -128,7 +128,7 @@ Deno.test("deleteRecords() inside of a batch keeps the batch, across rewrite and
   assertEquals(await readAll(await (await s.open()).log(topic)), [[2, "c"], [3, "d"]]);
 });
 
-Deno.test("deleteRecords() beyond what is rewritten frees WAL and keeps producer state", async () => {
+Deno.test("deleteRecords() beyond what is rewritten keeps producer state", async () => {
   const { scene: s, room, topic, log } = await scene();
   const more = { producerId: 1, producerEpoch: 0, baseSequence: 0 };
   await commit(log, ["a"], more);
@@ -160,7 +160,7 @@ Deno.test("enforceRetention() by time takes expired segments and tail, and no ot
   assertEquals(await readAll(log), [[2, "young"]]);
 });
 
-Deno.test("enforceRetention() counts records without timestamps from when they were stored", async () => {
+Deno.test("enforceRetention() counts from storing where timestamps are missing", async () => {
   const { scene: s, log } = await scene();
   s.settings.retentionMs = 1_000;
   await commit(log, ["rewritten"], { baseTimestampMs: -1 });
@@ -202,7 +202,7 @@ Deno.test("deleteRemoved() waits for the grace period, and remembers over a rest
   assertEquals(again.checkpoint.removed, []);
 });
 
-Deno.test("rewriteTail() takes over the segment of an attempt that died before its manifest", async () => {
+Deno.test("rewriteTail() takes over the segment of an attempt that died", async () => {
   const { scene: s, room, topic, log } = await scene();
   await commit(log, ["a", "b"]);
   const { putIfAbsent } = room.store;
@@ -221,7 +221,7 @@ Deno.test("rewriteTail() takes over the segment of an attempt that died before i
   assertEquals(await readAll(again), [[0, "a"], [1, "b"], [2, "c"]]);
 });
 
-Deno.test("rewriteTail() follows a rival whose manifest was first and whose WAL objects are gone", async () => {
+Deno.test("rewriteTail() follows a rival that was first and swept the WAL", async () => {
   const { scene: s, room: old, topic, log } = await scene();
   await commit(log, ["a"]);
   await commit(log, ["b"]);
@@ -236,7 +236,7 @@ Deno.test("rewriteTail() follows a rival whose manifest was first and whose WAL 
   assertEquals(await commit(again, ["c"]), 2);
 });
 
-Deno.test("offsetForTimestamp() finds records in segments, in the tail, and in compressed batches", async () => {
+Deno.test("offsetForTimestamp() looks into segments, tail, compressed batches", async () => {
   const { scene: s, log } = await scene();
   s.settings.segmentBytes = 1;
   await commit(log, ["a", "b"], { baseTimestampMs: T0 });

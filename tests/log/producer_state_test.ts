@@ -86,7 +86,7 @@ Deno.test("entries() rebuild the same verdicts", () => {
   assertEquals(again.entries(), all.entries());
 });
 
-Deno.test("expire() forgets the longest silent above the limit, and the silent ones by time", () => {
+Deno.test("expire() forgets the longest silent above the limit, and by time", () => {
   const all = new ProducerStates<string>();
   for (let id = 0; id < 10; id++) all.apply({ ...row(0, 1, id), producerId: id }, undefined, id);
   all.expire(0, 4);

@@ -54,7 +54,7 @@ Deno.test("entries of a partition that nobody opens are rewritten when WAL piles
   assertEquals(left, ["seal"]);
 });
 
-Deno.test("recover() after a crash between adopt and removeChains counts each entry once", async () => {
+Deno.test("recover() after a crash between adopt and removeChains counts once", async () => {
   const scene = new Scene();
   const first = await scene.open();
   const topic = await first.topic("a");
@@ -109,7 +109,7 @@ Deno.test("recover() drops entries of a topic that was deleted meanwhile", async
   assertEquals((await second.log(again)).highWatermark, 0);
 });
 
-Deno.test("recover() keeps entries of a topic made after the newcomer had listed topics", async () => {
+Deno.test("recover() keeps entries of a topic that its first listing missed", async () => {
   const scene = new Scene();
   const owner = await scene.open();
   let topic = "";

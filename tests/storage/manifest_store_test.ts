@@ -38,7 +38,7 @@ Deno.test("loadNewestManifest() is undefined where there is none", async () => {
   assertEquals(await loadNewestManifest(store, PREFIX), { manifest: undefined, stale: [] });
 });
 
-Deno.test("loadNewestManifest() takes the greatest sequence, and names all but one behind", async () => {
+Deno.test("loadNewestManifest() takes the greatest sequence, names the stale", async () => {
   const { store } = setup();
   for (const sequence of [7, 8, 9, 10]) await createManifest(store, PREFIX, manifest(sequence));
   const { manifest: newest, stale } = await loadNewestManifest(store, PREFIX);

@@ -61,7 +61,7 @@ Deno.test("room() ends with its time, and keeps nothing of those who left", asyn
   assertEquals(runtime.pendingTimers, 0);
 });
 
-Deno.test("flush() waits for what was appended before it, and not for what comes behind", async () => {
+Deno.test("flush() waits for what was appended before it, and no more", async () => {
   const { runtime, objects, store, chain, append } = setup({ parallel: 1 });
   const { putIfAbsent } = store;
   const gates: (() => void)[] = [];

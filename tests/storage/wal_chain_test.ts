@@ -176,7 +176,7 @@ Deno.test("a failed upload is tried again until it is stored", async () => {
   assertEquals(await commit.done.promise, 0);
 });
 
-Deno.test("a foreign object in a slot fences it and all behind it; what is before it commits", async () => {
+Deno.test("a foreign object in a slot fences it and all behind it", async () => {
   const { chain, pending, objects, fenced } = setup({ commitBytes: 1000, parallel: 3 });
   const sink = new Sink(0);
   const commits = [0, 1, 2, 3].map((at) => append(chain, sink, at, bytesOf(1000, at)).commit);
