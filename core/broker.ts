@@ -35,7 +35,7 @@ import type { ObjectStore } from "./storage/object_store.ts";
 import { checkStore } from "./storage/store_check.ts";
 import type { Commit, WalObject } from "./storage/wal/commit.ts";
 import { WalChain } from "./storage/wal/chain.ts";
-import { SLAB_BYTES, SlabPool } from "./storage/wal/slab_pool.ts";
+import { SlabPool } from "./storage/wal/slab_pool.ts";
 
 export interface BrokerOptions {
   readonly config: Config;
@@ -109,7 +109,9 @@ class BrokerProcess implements Broker {
       store,
       capacityBytes: config.cacheBytes,
       blockBytes: store.advice.rangeBytes,
-      buffers: store.advice.rangeBytes === SLAB_BYTES ? pool : undefined,
+      buffers: blockBuffers(store.advice.rangeBytes),
+      // Open and uploading commits count, so that the setting bounds all record memory.
+      reservedBytes: () => this.#chain?.uncommittedBytes ?? 0,
     });
     const ledger = new WalLedger({
       runtime,
@@ -125,7 +127,7 @@ class BrokerProcess implements Broker {
     await adopt(base, incarnation, chain);
     for (const object of incarnation.recovered.objects) ledger.addAdopted(object);
 
-    const context = this.#logContext(cache, chain);
+    const context = this.#logContext(cache, chain, pool);
     const logs = new Logs(context, topics, incarnation.recovered);
     const housekeeping = new Housekeeping({
       context,
@@ -147,7 +149,7 @@ class BrokerProcess implements Broker {
     this.#sweepLeftovers(ledger, incarnation.brokerEpoch);
   }
 
-  #logContext(cache: BlockCache, chain: WalChain): LogContext {
+  #logContext(cache: BlockCache, chain: WalChain, pool: SlabPool): LogContext {
     const { config, runtime, store } = this.options;
     return {
       runtime,
@@ -155,6 +157,7 @@ class BrokerProcess implements Broker {
       cache,
       segments: new SegmentReader(store, cache, SEGMENT_INDEXES_MAX),
       chain,
+      pool,
       namespace: config.namespace,
       settings: (topic) => topicSettings(topic, config),
       leaderEpoch: () => LEADER_EPOCH,
@@ -260,18 +263,23 @@ class BrokerProcess implements Broker {
   }
 }
 
+/** What is kept of buffers for blocks while they are not in use. */
+const IDLE_BLOCK_BYTES = 4 << 20;
+
 /** A commit this small is copied out of its slab, which then serves the next commit at once. */
 const SMALL_COMMIT_BYTES = 128 << 10;
 
 /** A committed slot serves reads from memory until it is evicted. */
 function keepForReads(cache: BlockCache, object: WalObject, commit: Commit): void {
-  const { slabs, pool } = commit;
   if (commit.bytes <= SMALL_COMMIT_BYTES) {
     cache.insert(object.key, commit.parts().map((part) => part.slice()), () => {});
-    for (const slab of slabs) pool.release(slab);
+    commit.release();
   } else {
-    cache.insert(object.key, commit.parts(), () => {
-      for (const slab of slabs) pool.release(slab);
-    });
+    cache.insert(object.key, commit.parts(), () => commit.release());
   }
+}
+
+/** Reused buffers for blocks read from the store, a few MiB of them idle at most. */
+function blockBuffers(blockBytes: number): SlabPool {
+  return new SlabPool(Math.ceil(IDLE_BLOCK_BYTES / blockBytes), blockBytes);
 }

@@ -21,7 +21,7 @@ export const REQUESTS_IN_FLIGHT_PER_CONNECTION_MAX = 128;
 export const CONNECTION_READ_BYTES = 16 * 1024;
 
 /** Unused frame buffers kept for the next large frame; more go to the garbage collector. */
-export const FRAME_BUFFERS_KEPT_BYTES = 16 * 1024 * 1024;
+export const FRAME_BUFFERS_KEPT_BYTES = 8 * 1024 * 1024;
 
 /** Responses waiting to be written on one connection, in bytes: above it no further request of the
  * connection is started until the client has taken them. One large fetch response always fits. */
@@ -114,10 +114,10 @@ export const WAL_BYTES_HARD = 4 * 1024 * 1024 * 1024;
 
 /** Uncommitted bytes above which produce requests wait, holding their frame and so their socket:
  * all uploads in flight, one queued and one open commit. */
-export const UNCOMMITTED_BYTES_MAX = 24 * 1024 * 1024;
+export const UNCOMMITTED_BYTES_MAX = 20 * 1024 * 1024;
 
 /** Slabs (1 MiB) kept for reuse; more go to the garbage collector. */
-export const SLABS_IDLE_MAX = 16;
+export const SLABS_IDLE_MAX = 4;
 
 /** Idempotent producers remembered per partition; the longest silent go first. */
 export const PRODUCERS_PER_PARTITION_MAX = 10_000;

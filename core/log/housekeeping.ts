@@ -115,16 +115,22 @@ export class Housekeeping {
     const hard = () => ledger.bytes > WAL_BYTES_HARD || ledger.objects > 2 * WAL_OBJECTS_MAX;
     if (busy && !hard()) return;
     const oldMs = context.runtime.clock.wallMs() - this.options.walAgeMs;
-    for (const state of logs.loaded()) {
-      if (this.#stopped) return;
-      if (state.tail.length === 0) continue;
-      const { segmentBytes } = context.settings(state.info);
-      const old = (state.tail.first?.object.createdMs ?? Infinity) < oldMs;
-      if (old || state.tail.bytes >= segmentBytes) {
+    const returned = () => context.chain.stats.committedBytes - this.#committedBytes > BUSY_BYTES;
+    for (let again = true; again;) {
+      again = false;
+      for (const state of logs.loaded()) {
+        if (this.#stopped) return;
+        if (state.tail.length === 0) continue;
+        const { segmentBytes } = context.settings(state.info);
+        const old = (state.tail.first?.object.createdMs ?? Infinity) < oldMs;
+        if (!old && state.tail.bytes < segmentBytes) continue;
+        const before = state.tail.length;
         await this.#guarded(state, () => this.#rewrite(state, old));
+        if (state.tail.length < before) again = true;
+        // Producers came back: leave the disk to them.
+        if (!hard() && returned()) return;
       }
-      // Producers came back: leave the disk to them.
-      if (!hard() && context.chain.stats.committedBytes - this.#committedBytes > BUSY_BYTES) return;
+      await ledger.sweep();
     }
     const piledUp = () => ledger.bytes > walBytes || ledger.objects > WAL_OBJECTS_MAX;
     if (piledUp()) await this.#rewriteOldest(piledUp);

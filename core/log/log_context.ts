@@ -3,6 +3,7 @@ import type { ObjectStore } from "../storage/object_store.ts";
 import type { WalChain } from "../storage/wal/chain.ts";
 import type { TopicInfo } from "../metadata/topics.ts";
 import type { TopicSettings } from "../metadata/topic_config.ts";
+import type { SlabPool } from "../storage/wal/slab_pool.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { SegmentReader } from "./segment_reader.ts";
 
@@ -13,6 +14,7 @@ export interface LogContext {
   readonly cache: BlockCache;
   readonly segments: SegmentReader;
   readonly chain: WalChain;
+  readonly pool: SlabPool;
   readonly namespace: string;
   /** Effective settings of the topic as they are now. */
   settings(topic: TopicInfo): TopicSettings;

@@ -20,56 +20,45 @@ import {
   type SegmentIndexEntry,
 } from "../storage/segment/mod.ts";
 import { backoffMs } from "../storage/wal/chain.ts";
+import { SlabBuffer } from "../storage/wal/slab_pool.ts";
 import { emptyScan, scanBatch } from "./batch_scan.ts";
-import { LeaseSet } from "./lease.ts";
 import type { PartitionLogState } from "./partition_log.ts";
 import { ProducerStates } from "./producer_state.ts";
 import { lastOffset, type TailEntry } from "./tail.ts";
 
-/** Segments written for one manifest at most, so that a long backlog costs few manifests. */
-const SEGMENTS_PER_MANIFEST = 8;
-
 /**
- * Rewrites the tail into segments of `segment.bytes`: full ones only, or, where `all`, the rest
- * too. Returns how many bytes of WAL were covered; 0 when there was nothing to do.
+ * Rewrites the front of the tail into one segment of `segment.bytes`; a rest that doesn't fill one
+ * only where `all`. Returns how many bytes of WAL were covered; 0 when there was nothing to do. One
+ * at a time, so that a round over all partitions reads each block of the WAL once.
  */
 export async function rewriteTail(log: PartitionLogState, all: boolean): Promise<number> {
   let covered = 0;
   const done = await log.checkpoint.update(async () => {
     if (log.closed !== 0) return undefined;
     const segmentBytes = log.context.settings(log.info).segmentBytes;
-    const segments: SegmentInfo[] = [];
-    const producers = new ProducerStates(log.checkpoint.producers.entries());
-    let from = 0;
-    let coveredOffset = log.checkpoint.coveredOffset;
     // The entries stay in place meanwhile: only updates of this partition drop them.
     const entries = log.tail.entries.slice();
-    while (segments.length < SEGMENTS_PER_MANIFEST && from < entries.length) {
-      const to = cut(entries, from, segmentBytes, all);
-      if (to === from) break;
-      const chosen = entries.slice(from, to);
-      const segment = await writeSegment(log, chosen);
-      if (segment === undefined || segment.lastOffset > lastOffset(entries.at(-1)!.row)) {
-        // A rival is ahead of us: its manifest is the newest, or will be.
-        await log.checkpoint.load();
-        return undefined;
-      }
-      segments.push(segment);
-      coveredOffset = segment.lastOffset + 1;
-      for (; from < entries.length; from++) {
-        const { row, object } = entries[from]!;
-        if (row.baseOffset >= coveredOffset) break;
-        producers.apply(row, undefined, object.createdMs);
-        covered += row.length;
-      }
+    const to = cut(entries, 0, segmentBytes, all);
+    if (to === 0) return undefined;
+    const segment = await writeSegment(log, entries.slice(0, to));
+    if (segment === undefined || segment.lastOffset > lastOffset(entries.at(-1)!.row)) {
+      // A rival is ahead of us: its manifest is the newest, or will be.
+      await log.checkpoint.load();
+      return undefined;
     }
-    if (segments.length === 0) return undefined;
+    const coveredOffset = segment.lastOffset + 1;
+    const producers = new ProducerStates(log.checkpoint.producers.entries());
+    for (const { row, object } of entries) {
+      if (row.baseOffset >= coveredOffset) break;
+      producers.apply(row, undefined, object.createdMs);
+      covered += row.length;
+    }
     const { producerExpirationMs, producersMax, runtime } = log.context;
     producers.expire(runtime.clock.wallMs() - producerExpirationMs, producersMax);
     return {
       change: {
         coveredOffset,
-        segments: [...log.checkpoint.segments, ...segments],
+        segments: [...log.checkpoint.segments, segment],
         leaderEpochs: log.epochs.below(coveredOffset),
       },
       producers,
@@ -103,18 +92,20 @@ async function writeSegment(
   log: PartitionLogState,
   entries: readonly TailEntry[],
 ): Promise<SegmentInfo | undefined> {
-  const { cache, runtime, signal } = log.context;
-  const leases = new LeaseSet();
+  const { cache, pool, runtime, signal } = log.context;
+  // Copied: its batches lie scattered over many times as many blocks, which a lease would hold.
+  const copy = new SlabBuffer(pool);
   try {
-    const body: Uint8Array[] = [];
     for (const { row, object } of entries) {
       const start = row.position;
       const end = start + row.length;
       const lease = cache.tryRead(object.key, start, end) ??
         await cache.read(object.key, object.size, start, end, signal);
       if (lease === undefined) return undefined;
-      for (const part of leases.add(lease)) body.push(part);
+      for (const part of lease.parts) copy.copyIn(part, 0, part.length);
+      lease.release();
     }
+    const body = copy.parts();
     const first = entries[0]!.row;
     const last = entries.at(-1)!.row;
     const lastOffset = last.baseOffset + last.lastOffsetDelta;
@@ -145,7 +136,7 @@ async function writeSegment(
     if (maxTimestampMs < 0) maxTimestampMs = -entries.at(-1)!.object.createdMs;
     return { baseOffset: first.baseOffset, lastOffset, bytes, maxTimestampMs };
   } finally {
-    leases.release();
+    copy.release();
   }
 }
 

@@ -167,8 +167,8 @@ export class TopicRegistry {
   }
 
   /**
-   * Before a change is refused for a topic that the view doesn't have: asks the store, since another
-   * broker may have made it while the watch was behind.
+   * Before a change is refused for a topic that the view doesn't have: asks the store, since
+   * another broker may have made it while the watch was behind.
    */
   async #caughtUpWith(target: TopicTarget): Promise<void> {
     if ("id" in target) {

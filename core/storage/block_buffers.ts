@@ -23,6 +23,29 @@ export interface LoadedRun {
   readonly giveBack: (() => void) | undefined;
 }
 
+/** A run that fills less of its buffers than this is allocated to measure. */
+const POOLED_SHARE = 0.5;
+
+/** Whether a run of this many bytes goes into reused buffers, and the memory that it takes then. */
+function pooling(
+  buffers: BlockBuffers | undefined,
+  blockBytes: number,
+  length: number,
+): { pooled: boolean; memoryBytes: number } {
+  const whole = Math.ceil(length / blockBytes) * blockBytes;
+  const pooled = buffers !== undefined && length >= whole * POOLED_SHARE;
+  return { pooled, memoryBytes: pooled ? whole : length };
+}
+
+/** Memory that a run takes while it is cached. */
+export function runMemory(
+  buffers: BlockBuffers | undefined,
+  blockBytes: number,
+  { start, end }: Pick<BlockRun, "start" | "end">,
+): number {
+  return pooling(buffers, blockBytes, end - start).memoryBytes;
+}
+
 /** The run's bytes; undefined where the store has no such object. */
 export async function loadRun(
   store: ObjectStore,
@@ -32,8 +55,7 @@ export async function loadRun(
   signal: AbortSignal,
 ): Promise<LoadedRun | undefined> {
   const count = Math.ceil((end - start) / blockBytes);
-  // A small rest would waste most of its buffer.
-  if (buffers === undefined || end - start < count * blockBytes / 2) {
+  if (buffers === undefined || !pooling(buffers, blockBytes, end - start).pooled) {
     const bytes = await store.get(key, { start, end }, { signal });
     return bytes && { parts: [bytes], giveBack: undefined };
   }

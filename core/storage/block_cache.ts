@@ -9,7 +9,7 @@
  */
 import { MalformedError } from "../bytes/mod.ts";
 import { deferred, invariant } from "../runtime/mod.ts";
-import { type BlockBuffers, costOf, type LoadedRun, loadRun } from "./block_buffers.ts";
+import { type BlockBuffers, costOf, type LoadedRun, loadRun, runMemory } from "./block_buffers.ts";
 import type { ObjectStore } from "./object_store.ts";
 
 export type { BlockBuffers } from "./block_buffers.ts";
@@ -25,6 +25,8 @@ export interface BlockCacheOptions {
   /** Where they come from; without them, and for small rests, every load allocates. */
   readonly buffers?: BlockBuffers | undefined;
   readonly capacityBytes: number;
+  /** Bytes of the capacity that are in use elsewhere at the moment. */
+  readonly reservedBytes?: () => number;
   /** Reads are made in multiples of this, aligned: `StoreAdvice.rangeBytes`. */
   readonly blockBytes: number;
 }
@@ -78,6 +80,7 @@ export class BlockCache {
   readonly #store: ObjectStore;
   readonly #buffers: BlockBuffers | undefined;
   readonly #capacityBytes: number;
+  readonly #reservedBytes: () => number;
   readonly #blockBytes: number;
   readonly #aheadBlocks: number;
   readonly #objects = new Map<string, CachedObject>();
@@ -95,6 +98,7 @@ export class BlockCache {
     this.#store = options.store;
     this.#buffers = options.store.getInto === undefined ? undefined : options.buffers;
     this.#capacityBytes = options.capacityBytes;
+    this.#reservedBytes = options.reservedBytes ?? (() => 0);
     this.#blockBytes = options.blockBytes;
     const ahead = Math.min(READ_AHEAD_BYTES, options.capacityBytes / READ_AHEAD_SHARE);
     this.#aheadBlocks = Math.max(1, Math.floor(ahead / options.blockBytes));
@@ -249,7 +253,7 @@ export class BlockCache {
       start,
       end,
       parts: [],
-      costBytes: end - start,
+      costBytes: runMemory(this.#buffers, this.#blockBytes, { start, end }),
       leases: 0,
       loading: loaded.promise,
       abort,
@@ -368,11 +372,12 @@ export class BlockCache {
   }
 
   #evict(): void {
-    if (this.#bytes <= this.#capacityBytes) return;
+    const capacityBytes = this.#capacityBytes - this.#reservedBytes();
+    if (this.#bytes <= capacityBytes) return;
     for (const extent of this.#recency) {
       if (extent.leases > 0) continue;
       this.#detach(extent);
-      if (this.#bytes <= this.#capacityBytes) return;
+      if (this.#bytes <= capacityBytes) return;
     }
   }
 }

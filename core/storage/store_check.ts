@@ -43,7 +43,7 @@ export async function checkStore(
   }
 }
 
-/** A fresh key each time: what an attempt with an unknown outcome left must not mislead the next. */
+/** A fresh key each time: what an attempt of unknown outcome left must not mislead the next. */
 async function conditionalWritesWork(
   runtime: Runtime,
   store: ObjectStore,

@@ -179,6 +179,7 @@ export class Room {
       cache,
       segments: new SegmentReader(store, cache, 16),
       chain: this.chain,
+      pool,
       namespace: "ns",
       settings: (topic) => ({ ...topicSettings(topic, CONFIG), ...scene.settings }),
       leaderEpoch: () => 0,

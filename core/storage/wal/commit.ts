@@ -1,7 +1,7 @@
 import { ErrorCode, type ErrorCodeValue } from "../../protocol/errors.ts";
 import { type Deferred, deferred } from "../../runtime/deferred.ts";
 import { type BatchRow, encodeSlotHeader, type SlotKind, WAL_HEADER_BYTES } from "./format.ts";
-import { SLAB_BYTES, type SlabPool } from "./slab_pool.ts";
+import { SlabBuffer, type SlabPool } from "./slab_pool.ts";
 
 /** A WAL object that holds committed batches; deletable once no row of it is needed any more. */
 export interface WalObject {
@@ -28,12 +28,10 @@ export interface RowSink {
  * The open commit: batches of all partitions, copied once into slabs, until the chain sends it. The
  * same slabs then serve fetches.
  */
-export class Commit {
-  readonly slabs: Uint8Array[] = [];
+export class Commit extends SlabBuffer {
   readonly rows = new Map<RowSink, BatchRow[]>();
   /** Resolves to 0 when the slot is committed, else to the code that every waiter gets (I5). */
   readonly done: Deferred<ErrorCodeValue> = deferred();
-  bytes = WAL_HEADER_BYTES;
   rowCount = 0;
   /** Set when the slot is committed. */
   object: WalObject | undefined;
@@ -44,27 +42,13 @@ export class Commit {
     readonly slot: number,
     readonly kind: SlotKind,
     readonly nonce: Uint8Array,
-    readonly pool: SlabPool,
-  ) {}
+    pool: SlabPool,
+  ) {
+    super(pool, WAL_HEADER_BYTES);
+  }
 
   get empty(): boolean {
     return this.rowCount === 0;
-  }
-
-  /** Copies `bytes[start, end)` behind what is there; returns its position in the object. */
-  copyIn(bytes: Uint8Array, start: number, end: number): number {
-    const position = this.bytes;
-    let from = start;
-    while (from < end) {
-      const at = this.bytes & (SLAB_BYTES - 1);
-      if (this.slabs.length * SLAB_BYTES <= this.bytes) this.slabs.push(this.pool.acquire());
-      const slab = this.slabs[this.slabs.length - 1]!;
-      const take = Math.min(end - from, SLAB_BYTES - at);
-      slab.set(from === 0 && take === bytes.length ? bytes : bytes.subarray(from, from + take), at);
-      this.bytes += take;
-      from += take;
-    }
-    return position;
   }
 
   /** Books a batch of `sink`; its position comes from `copyIn`. */
@@ -81,13 +65,6 @@ export class Commit {
     if (this.slabs.length === 0) this.slabs.push(this.pool.acquire());
     this.slabs[0]!.set(header, 0);
     return header;
-  }
-
-  /** The object's bytes up to the footer, as views of the slabs. */
-  parts(): Uint8Array[] {
-    return this.slabs.map((slab, index) =>
-      slab.subarray(0, Math.min(SLAB_BYTES, this.bytes - index * SLAB_BYTES))
-    );
   }
 
   fail(code: ErrorCodeValue): void {
