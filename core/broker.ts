@@ -161,6 +161,7 @@ class BrokerProcess implements Broker {
       namespace: config.namespace,
       settings: (topic) => topicSettings(topic, config),
       leaderEpoch: () => LEADER_EPOCH,
+      readaheadSegments: config.readaheadSegments,
       producersMax: PRODUCERS_PER_PARTITION_MAX,
       producerExpirationMs: config.producerIdExpirationMs,
       signal: this.#abort.signal,
@@ -257,6 +258,8 @@ class BrokerProcess implements Broker {
     const late = runtime.timers.after(config.drainTimeoutMs, () => this.#chain?.close());
     await this.drain();
     await this.#server?.close(config.drainTimeoutMs);
+    // What arrived during the drain and waits for no answer (acks=0).
+    await this.#chain?.flush();
     late.cancel();
     this.#abort.abort();
     for (const stop of this.#stopping.reverse()) await stop();

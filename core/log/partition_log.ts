@@ -126,7 +126,8 @@ export class PartitionLogState implements PartitionLog, RowSink {
       );
       if (verdict.kind === "duplicate") {
         const { baseOffset, pending } = verdict.batch;
-        return this.#accepted(baseOffset, logAppendTimeMs, pending);
+        // The time that the first one got is not kept; -1 leaves the client its own.
+        return this.#accepted(baseOffset, -1, pending);
       }
       if (verdict.kind === "refuse") {
         return { ...this.#refused(verdict), committed: verdict.pending };

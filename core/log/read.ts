@@ -1,5 +1,7 @@
 /** Reading a partition: its WAL tail from commits, everything older from segments. */
+import { MalformedError } from "../bytes/mod.ts";
 import { ErrorCode, type ErrorCodeValue } from "../protocol/errors.ts";
+import { StoreError } from "../storage/object_store.ts";
 import { LeaseSet } from "./lease.ts";
 import type { Isolation, ReadResult } from "./partition.ts";
 import type { PartitionLogState } from "./partition_log.ts";
@@ -25,7 +27,8 @@ export async function readLog(log: PartitionLogState, o: ReadRequest): Promise<R
     if (o.offset >= log.limit(o.isolation)) return nothing(0, o);
     const tailFirst = log.tail.first?.row.baseOffset ?? log.highWatermark;
     const segments = log.checkpoint.segments;
-    const segment = segments[segmentIndex(segments, o.offset)];
+    const at = segmentIndex(segments, o.offset);
+    const segment = segments[at];
     if (o.offset >= tailFirst) return await readTail(log, o);
     // A hole below the tail cannot be: the manifest covers it, so this read raced an update.
     if (segment === undefined || segment.baseOffset > o.offset) {
@@ -40,6 +43,11 @@ export async function readLog(log: PartitionLogState, o: ReadRequest): Promise<R
       atLeastOneBatch,
       signal,
     );
+    if (read.last) {
+      for (const next of segments.slice(at + 1, at + 1 + log.context.readaheadSegments)) {
+        log.context.segments.prefetch(log.prefix, next, log.context.signal);
+      }
+    }
     return {
       errorCode: 0,
       records: read.parts,
@@ -56,7 +64,7 @@ export async function reloaded<T>(log: PartitionLogState, read: () => Promise<T>
     try {
       return await read();
     } catch (error) {
-      if (!(error instanceof SegmentGoneError) || reloads >= RELOADS_MAX) throw error;
+      if (!(error instanceof SegmentGoneError) || reloads >= RELOADS_MAX) throw asStoreError(error);
       // The manifest at hand is old: somebody else's retention went on without us.
       await log.checkpoint.update(async () => {
         await log.checkpoint.load();
@@ -64,6 +72,15 @@ export async function reloaded<T>(log: PartitionLogState, read: () => Promise<T>
       });
     }
   }
+}
+
+/** Damaged bytes and reads that were given up, as what a caller of the log expects. */
+function asStoreError(error: unknown): unknown {
+  if (error instanceof MalformedError) {
+    return new StoreError("fatal", `a stored segment is damaged: ${error.message}`);
+  }
+  const aborted = error instanceof Error && error.name === "AbortError";
+  return aborted ? new StoreError("retry", "the read was given up") : error;
 }
 
 /** Index of the segment that holds `offset`, or of the first one behind it. */

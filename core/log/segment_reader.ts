@@ -30,12 +30,17 @@ export class SegmentGoneError extends StoreError {
 /** Headers are looked for in windows of this size, so that a scan holds little of a segment. */
 const SCAN_BYTES = 1 << 20;
 
+/** Read ahead of each segment: what a consumer's next fetch takes by default. */
+const PREFETCH_BYTES = 1 << 20;
+
 /** Whole batches of one segment. */
 export interface SegmentRead extends Lease {
   readonly bytes: number;
+  /** Nothing of the segment is left behind them. */
+  readonly last: boolean;
 }
 
-const NOTHING: SegmentRead = { parts: [], bytes: 0, release: () => {} };
+const NOTHING: SegmentRead = { parts: [], bytes: 0, last: false, release: () => {} };
 
 export class SegmentReader {
   /** Parsed indexes by key, least recently used first; bounded by count. */
@@ -78,7 +83,8 @@ export class SegmentReader {
         at = batch.end;
       }
       if (at > start) {
-        return { parts: bytes.slice(start, at), bytes: at - start, release: lease.release };
+        const parts = bytes.slice(start, at);
+        return { parts, bytes: at - start, last: at >= bodyEnd, release: lease.release };
       }
       lease.release();
       const known = start + BATCH_HEADER_BYTES <= bytes.end;
@@ -92,6 +98,19 @@ export class SegmentReader {
       }
       from = start;
     }
+  }
+
+  /** Starts to bring the front of a segment and its index into memory; faults are the reader's. */
+  prefetch(prefix: string, segment: SegmentInfo, signal: AbortSignal): void {
+    const key = segmentKey(prefix, segment.baseOffset);
+    const end = Math.min(segment.bytes, PREFETCH_BYTES);
+    const held = this.cache.tryRead(key, 0, end);
+    if (held !== undefined) return held.release();
+    const loads = [
+      this.#index(prefix, segment),
+      this.cache.read(key, segment.bytes, 0, end, signal).then((lease) => lease?.release()),
+    ];
+    void Promise.allSettled(loads);
   }
 
   /** All batch headers of the segment, in order, until `visit` returns false. */
