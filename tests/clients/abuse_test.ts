@@ -369,7 +369,6 @@ Deno.test({
     running ??= start();
     const { good, broker } = await running;
     await waitUntil("a round", () => good.take().rounds > 0 ? true : undefined);
-    await good.stop();
     const unknown = broker.process?.log.filter((line) => line.includes("UNKNOWN_SERVER_ERROR")) ??
       [];
     assertEquals(unknown, []);
@@ -378,5 +377,6 @@ Deno.test({
 
 Deno.test.afterAll(async () => {
   const at = await running?.catch(() => undefined);
+  await at?.good.stop();
   await at?.broker.close();
 });
