@@ -1,8 +1,9 @@
-import { assert, assertEquals, assertLess } from "@std/assert";
+import { assert, assertEquals, assertLess, assertRejects } from "@std/assert";
 import { rewriteTail } from "../../core/log/rewrite.ts";
 import { deleteRemoved, enforceRetention } from "../../core/log/retention.ts";
 import { ErrorCode } from "../../core/protocol/errors.ts";
 import { segmentKey } from "../../core/storage/keys.ts";
+import { StoreError } from "../../core/storage/object_store.ts";
 import type { PartitionLogState } from "../../core/log/partition_log.ts";
 import { append, batchOf, commit, readAll, readFrom, Room, Scene } from "./scene.ts";
 
@@ -336,4 +337,18 @@ Deno.test("a config that changes while a partition is loaded reaches it", async 
   await second.topics.alterConfigs([{ name: "a", change: () => configs }]);
   const log = await loading;
   assertEquals(log.info, second.topics.byId(topic));
+});
+
+Deno.test("read() of a damaged segment is a storage error, not garbage", async () => {
+  const { scene: s, room, topic, log } = await scene();
+  await commit(log, ["a", "b"]);
+  await rewriteTail(log, true);
+  room.crash();
+  const [key] = s.keys("ns/a/0/segment-").filter((each) => each.endsWith(".kfs"));
+  const bytes = s.objects.get(key!)!.slice();
+  new DataView(bytes.buffer).setInt32(32 + 8, -1);
+  s.objects.set(key!, bytes);
+  const again = await (await s.open()).log(topic);
+  const error = await assertRejects(() => readAll(again), StoreError, "damaged");
+  assertEquals(error.outcome, "fatal");
 });
