@@ -2,6 +2,7 @@
  * A Runtime whose time moves only when a test says so: deterministic unit tests of rooms with
  * timers. Random numbers come from the seed; the log is kept; there is no network.
  */
+import { setImmediate } from "node:timers";
 import type { LogFields, Runtime, Timer } from "../../core/runtime/mod.ts";
 
 export interface LogLine {

@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers";
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { InvariantError } from "../../core/runtime/assert.ts";
 import { Semaphore } from "../../core/runtime/semaphore.ts";

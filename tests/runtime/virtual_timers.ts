@@ -1,4 +1,5 @@
 /** Timers that run when the test says so. */
+import { setImmediate } from "node:timers";
 import type { Timer, Timers } from "../../core/runtime/runtime.ts";
 
 export class VirtualTimers implements Timers {

@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers";
 import { assert, assertEquals } from "@std/assert";
 import { concat } from "../../core/bytes/mod.ts";
 import type { RequestContext } from "../../core/handlers/mod.ts";

@@ -1,4 +1,5 @@
 /** A Runtime whose clock stands still until a test moves it; the log is kept. */
+import { setImmediate } from "node:timers";
 import type { LogFields, Network, Runtime } from "../../core/runtime/mod.ts";
 
 export interface LogLine {

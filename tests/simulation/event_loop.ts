@@ -3,6 +3,7 @@
  * event all promise reactions run to the end (one real `setImmediate`), so the order of everything
  * is a function of the events alone.
  */
+import { setImmediate } from "node:timers";
 import { invariant, type Timer, type Timers } from "../../core/runtime/mod.ts";
 
 interface ScheduledEvent {
