@@ -161,6 +161,7 @@ class BrokerProcess implements Broker {
       namespace: config.namespace,
       settings: (topic) => topicSettings(topic, config),
       leaderEpoch: () => LEADER_EPOCH,
+      traffic: { readBytes: 0 },
       readaheadSegments: config.readaheadSegments,
       producersMax: PRODUCERS_PER_PARTITION_MAX,
       producerExpirationMs: config.producerIdExpirationMs,

@@ -1,7 +1,7 @@
 /**
  * The background work on logs: rewriting WAL into segments, deleting covered WAL objects,
  * retention, and the removal of deleted topics. One thing at a time, in small steps, and behind the
- * producers: while they are busy rewriting waits, up to a hard limit of uncovered WAL.
+ * clients: while they write or read a lot rewriting waits, up to a hard limit of uncovered WAL.
  */
 import type { TopicRegistry } from "../metadata/topics.ts";
 import { StoreError } from "../storage/object_store.ts";
@@ -16,8 +16,8 @@ import { rewriteTail } from "./rewrite.ts";
 import type { WalLedger } from "./wal_ledger.ts";
 
 const TICK_MS = 1_000;
-/** More committed bytes than this in a tick: producers are busy. */
-const BUSY_BYTES = 4 << 20;
+/** More bytes written and read than this in a tick: clients are busy, and rewriting waits. */
+const BUSY_BYTES = 8 << 20;
 /** Keys deleted with one call. */
 const DELETE_BATCH = 500;
 
@@ -45,7 +45,8 @@ export class Housekeeping {
   #timer: Timer | undefined;
   #running: Promise<void> | undefined;
   #stopped = false;
-  #committedBytes = 0;
+  /** As of the last tick. */
+  #trafficBytes = 0;
   #nextRetentionMs = 0;
   #deleting: Promise<void> = Promise.resolve();
   #deletionTimer: Timer | undefined;
@@ -109,13 +110,11 @@ export class Housekeeping {
   /** Rewrites what is due: full segments when producers are quiet, the oldest when WAL piles up. */
   async #relieve(): Promise<void> {
     const { context, logs, ledger, walBytes } = this.options;
-    const committed = context.chain.stats.committedBytes;
-    const busy = committed - this.#committedBytes > BUSY_BYTES;
-    this.#committedBytes = committed;
+    const busy = this.#busy();
+    this.#trafficBytes = this.#traffic();
     const hard = () => ledger.bytes > WAL_BYTES_HARD || ledger.objects > 2 * WAL_OBJECTS_MAX;
     if (busy && !hard()) return;
     const oldMs = context.runtime.clock.wallMs() - this.options.walAgeMs;
-    const returned = () => context.chain.stats.committedBytes - this.#committedBytes > BUSY_BYTES;
     for (let again = true; again;) {
       again = false;
       for (const state of logs.loaded()) {
@@ -127,13 +126,23 @@ export class Housekeeping {
         const before = state.tail.length;
         await this.#guarded(state, () => this.#rewrite(state, old));
         if (state.tail.length < before) again = true;
-        // Producers came back: leave the disk to them.
-        if (!hard() && returned()) return;
+        // Clients came back: leave disk and processor to them.
+        if (!hard() && this.#busy()) return;
       }
       await ledger.sweep();
     }
     const piledUp = () => ledger.bytes > walBytes || ledger.objects > WAL_OBJECTS_MAX;
     if (piledUp()) await this.#rewriteOldest(piledUp);
+  }
+
+  /** Bytes that clients wrote and read so far. */
+  #traffic(): number {
+    const { chain, traffic } = this.options.context;
+    return chain.stats.committedBytes + traffic.readBytes;
+  }
+
+  #busy(): boolean {
+    return this.#traffic() - this.#trafficBytes > BUSY_BYTES;
   }
 
   /** Rewrites whole tails, those with the oldest WAL entries first, while `goOn`. */

@@ -19,6 +19,8 @@ export interface LogContext {
   /** Effective settings of the topic as they are now. */
   settings(topic: TopicInfo): TopicSettings;
   leaderEpoch(topicId: string, partition: number): number;
+  /** What readers were given, in bytes; only grows. */
+  readonly traffic: { readBytes: number };
   /** Segments whose fronts are read ahead of a consumer that reaches the end of one. */
   readonly readaheadSegments: number;
   /** Producer ids kept per partition at most, and for how long without a batch (KIP-98). */

@@ -43,6 +43,7 @@ export async function readLog(log: PartitionLogState, o: ReadRequest): Promise<R
       atLeastOneBatch,
       signal,
     );
+    log.context.traffic.readBytes += read.bytes;
     if (read.last) {
       for (const next of segments.slice(at + 1, at + 1 + log.context.readaheadSegments)) {
         log.context.segments.prefetch(log.prefix, next, log.context.signal);
@@ -132,6 +133,7 @@ async function readTail(log: PartitionLogState, o: ReadRequest): Promise<ReadRes
     leases.release();
     throw error;
   }
+  log.context.traffic.readBytes += bytes;
   return {
     errorCode: 0,
     records,

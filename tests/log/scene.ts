@@ -183,6 +183,7 @@ export class Room {
       namespace: "ns",
       settings: (topic) => ({ ...topicSettings(topic, CONFIG), ...scene.settings }),
       leaderEpoch: () => 0,
+      traffic: { readBytes: 0 },
       readaheadSegments: 1,
       producersMax: 100,
       producerExpirationMs: 86_400_000,
