@@ -40,10 +40,13 @@ export function metadataStoreConformance(
 ): void {
   for (const [title, run] of Object.entries(CASES)) {
     const reason = options.skip?.[title];
-    if (reason !== undefined) console.log(`${name}: skipping "${title}": ${reason}`);
+    if (reason !== undefined) {
+      // Not a skipped test: by its nature the driver cannot be asked this.
+      console.log(`${name}: does not apply: "${title}": ${reason}`);
+      continue;
+    }
     Deno.test({
       name: `${name} metadata store: ${title}`,
-      ignore: reason !== undefined,
       sanitizeOps: true,
       sanitizeResources: true,
       async fn() {

