@@ -1,7 +1,6 @@
 /**
- * `file`: objects as files below one directory. A create writes a temporary file, makes it durable
- * (fdatasync), links it to its name, which fails if the name exists, and makes the name durable
- * (fsync of the folder). A put renames instead. Nothing partial is ever visible.
+ * `file`: objects as files below one directory. Nothing partial is ever visible, and what is
+ * visible is durable: writer.ts has how objects come and go, this file how they are read.
  */
 import { Semaphore } from "../../../core/runtime/mod.ts";
 import type {
@@ -13,106 +12,99 @@ import type {
 } from "../../../core/storage/object_store.ts";
 import { StoreError } from "../../../core/storage/object_store.ts";
 import { checkKey } from "../object_key.ts";
-import { writeBody } from "./body.ts";
-import { Directories, type Directory, parentOf } from "./directories.ts";
-import { abortedError, closedError, codeOf, storeError } from "./errors.ts";
-import { listObjects, walkOf } from "./listing.ts";
+import { CreateJournal, heldIn, type Live, type Replayed } from "./create_journal.ts";
+import { abortable, abortedError, closedError, codeOf, storeError } from "./errors.ts";
+import { heldObjects, listObjects, mergeObjects, walkOf } from "./listing.ts";
+import type { OpenJournal } from "./journal_file.ts";
+import { lockFolder, probeCase, probeLinks } from "./opening.ts";
 import { pathOfKey } from "./paths.ts";
-import { FILE_ADVICE, type FileStoreOptions, READS_MAX, TEMP_DIR, WRITES_MAX } from "./settings.ts";
-import { type TempFile, TempFiles } from "./temp_files.ts";
+import { replayJournals } from "./replay.ts";
+import {
+  FILE_ADVICE,
+  type FileStoreOptions,
+  JOURNAL_BYTES,
+  JOURNAL_DIR,
+  READS_MAX,
+  TEMP_DIR,
+} from "./settings.ts";
+import { TempFiles } from "./temp_files.ts";
+import { FileWriter } from "./writer.ts";
 
 export { FILE_ADVICE, type FileStoreOptions } from "./settings.ts";
 
-/** How often a create starts again because its folder was removed under it. */
-const ATTEMPTS_MAX = 5;
-
-/** Opens the store, sweeps temporary files, and proves that the file system can do what it must. */
+/**
+ * Opens the store, sweeps temporary files, proves that the file system can do what it must, and
+ * loads what the journals hold. A read-only store does nothing but the last; it shows the journals
+ * as they were when it was opened.
+ */
 export async function openFileStore(options: FileStoreOptions): Promise<ObjectStore> {
+  let lock: Deno.FsFile | undefined;
   try {
     const readOnly = options.readOnly ?? false;
-    if (!readOnly) await Deno.mkdir(`${options.dir}/${TEMP_DIR}`, { recursive: true });
+    if (!readOnly) {
+      await Deno.mkdir(`${options.dir}/${TEMP_DIR}`, { recursive: true });
+      await Deno.mkdir(`${options.dir}/${JOURNAL_DIR}`, { recursive: true });
+    }
     const root = await Deno.realPath(options.dir);
+    const foldsCase = await probeCase(root);
+    if (readOnly) {
+      const { live } = await openJournals(root, Deno.open, undefined);
+      return new FileDriver(root, foldsCase, live, undefined);
+    }
+    lock = await lockFolder(`${root}/${JOURNAL_DIR}`);
     const temps = new TempFiles(`${root}/${TEMP_DIR}`);
-    if (readOnly) return new FileDriver(root, temps, await probeCase(root), true);
     await temps.sweep();
     await probeLinks(temps);
-    return new FileDriver(root, temps, await probeCase(root), false);
+    const writer = new FileWriter(root, temps, foldsCase);
+    const open = options.journal?.open ?? Deno.open;
+    const replayed = await openJournals(root, open, (key) => writer.remove(key));
+    const bytes = options.journal?.bytes ?? JOURNAL_BYTES;
+    const setup = { dir: `${root}/${JOURNAL_DIR}`, bytes, open };
+    writer.useJournal(new CreateJournal(setup, writer, replayed));
+    return new FileDriver(root, foldsCase, replayed.live, writer, lock);
   } catch (error) {
+    lock?.close();
     throw storeError(error, `open the data directory ${options.dir}`);
   }
 }
 
-/** Conditional creates stand on link(2): refuse to start without it (I12). */
-async function probeLinks(temps: TempFiles): Promise<void> {
-  const temp = await temps.take();
-  const name = temp.path + "-probe";
-  try {
-    await temp.file.syncData();
-    await Deno.link(temp.path, name);
-    const second = await Deno.link(temp.path, name).then(() => "linked", codeOf);
-    if (second !== "EEXIST") {
-      throw new StoreError(
-        "fatal",
-        "the file system lets two links have one name: use another one",
-      );
-    }
-  } finally {
-    await Deno.remove(name).catch(() => {});
-    temps.retire(temp);
-  }
-}
-
-/** Whether the file system takes upper and lower case for the same. */
-async function probeCase(root: string): Promise<boolean> {
-  const upper = `${root}/${TEMP_DIR.toUpperCase()}`;
-  return await Deno.lstat(upper).then(() => true, () => false);
+async function openJournals(
+  root: string,
+  open: OpenJournal,
+  remove: ((key: string) => Promise<void>) | undefined,
+): Promise<Replayed> {
+  const replayed = await replayJournals(`${root}/${JOURNAL_DIR}`, open, remove);
+  if (remove === undefined) { for (const file of replayed.files) file.handle.close(); }
+  return replayed;
 }
 
 class FileDriver implements ObjectStore {
   readonly advice: StoreAdvice = FILE_ADVICE;
-  readonly #directories: Directories;
-  readonly #writes = new Semaphore(WRITES_MAX);
   readonly #reads = new Semaphore(READS_MAX);
-  /** Objects that are on their way to their name, also those whose callers wait no more. */
-  readonly #publishing = new Set<Promise<unknown>>();
-  #closed = false;
+  #closed: Promise<void> | undefined;
 
   constructor(
     readonly root: string,
-    readonly temps: TempFiles,
     readonly foldsCase: boolean,
-    readonly readOnly: boolean,
-  ) {
-    this.#directories = new Directories(root);
-  }
+    /** The objects that the journals hold; the writer keeps it current. */
+    readonly live: ReadonlyMap<string, Live>,
+    /** undefined: read-only. */
+    readonly writer: FileWriter | undefined,
+    readonly lock?: Deno.FsFile,
+  ) {}
 
-  putIfAbsent(
+  async putIfAbsent(
     key: string,
     body: readonly Uint8Array[],
     options?: CallOptions,
   ): Promise<"created" | "exists"> {
-    return this.#write(key, body, options?.signal, async (temp, path, directory) => {
-      try {
-        await Deno.link(temp.path, path);
-      } catch (error) {
-        if (codeOf(error) !== "EEXIST") throw error;
-        if ((await Deno.lstat(path)).isDirectory) {
-          throw new StoreError("fatal", `create ${key}: the key names a folder of other objects`);
-        }
-        // The winner may not have got so far: the loser must not know of what can still be lost.
-        await this.#directories.sync(directory);
-        return "exists";
-      }
-      await this.#directories.sync(directory);
-      return "created";
-    });
+    this.#check(key, options?.signal);
+    return await this.#writer().putIfAbsent(key, body, options?.signal);
   }
 
-  put(key: string, body: readonly Uint8Array[], options?: CallOptions): Promise<void> {
-    return this.#write(key, body, options?.signal, async (temp, path, directory) => {
-      await Deno.rename(temp.path, path);
-      await this.#directories.sync(directory);
-    });
+  async put(key: string, body: readonly Uint8Array[], options?: CallOptions): Promise<void> {
+    this.#check(key, options?.signal);
+    await this.#writer().put(key, body, options?.signal);
   }
 
   async get(
@@ -121,6 +113,8 @@ class FileDriver implements ObjectStore {
     options?: CallOptions,
   ): Promise<Uint8Array | undefined> {
     this.#check(key, options?.signal);
+    const held = this.#held(key);
+    if (held !== undefined) return held.slice(range?.start ?? 0, range?.end ?? held.length);
     await this.#reads.acquire();
     const reading = this.#read(key, range).finally(() => this.#reads.release());
     return await abortable(reading, options?.signal);
@@ -159,6 +153,8 @@ class FileDriver implements ObjectStore {
     options?: CallOptions,
   ): Promise<number | undefined> {
     this.#check(key, options?.signal);
+    const held = this.#held(key);
+    if (held !== undefined) return scatter(held, start, into);
     await this.#reads.acquire();
     const reading = this.#readInto(key, start, into).finally(() => this.#reads.release());
     return await abortable(reading, options?.signal);
@@ -201,7 +197,9 @@ class FileDriver implements ObjectStore {
     const check = () => this.#checkOpen(options?.signal);
     check();
     try {
-      yield* listObjects(walkOf(this.root, this.foldsCase, prefix, startAfter, check));
+      const held = heldObjects(heldIn(this.live), prefix, startAfter);
+      const walk = walkOf(this.root, this.foldsCase, prefix, startAfter, check);
+      yield* mergeObjects(held, listObjects(walk));
     } catch (error) {
       throw storeError(error, `list ${prefix}`);
     }
@@ -209,109 +207,17 @@ class FileDriver implements ObjectStore {
 
   async delete(keys: readonly string[], options?: CallOptions): Promise<void> {
     for (const key of keys) this.#check(key, options?.signal);
-    this.#checkWritable();
-    const folders = new Map<string, string[]>();
-    for (const key of keys) {
-      const path = this.#path(key);
-      const files = folders.get(parentOf(path)) ?? [];
-      files.push(path);
-      folders.set(parentOf(path), files);
-    }
-    for (const [folder, files] of folders) {
-      if (options?.signal?.aborted) throw abortedError(options.signal);
-      await this.#writes.acquire();
-      const deleting = this.#deleteIn(folder, files).finally(() => this.#writes.release());
-      await abortable(deleting, options?.signal);
-    }
+    await this.#writer().delete(keys, options?.signal);
   }
 
-  async #deleteIn(folder: string, files: readonly string[]): Promise<void> {
-    try {
-      let removed = 0;
-      for (const file of files) {
-        // A folder is no object, so there is nothing to delete; `remove` would take an empty one.
-        const isFile = await Deno.lstat(file).then((info) => info.isFile, () => false);
-        if (!isFile) continue;
-        await Deno.remove(file).then(() => removed++, (error) => {
-          if (codeOf(error) !== "ENOENT") throw error;
-        });
-      }
-      if (removed === 0) return;
-      const directory = await this.#directories.enter(folder);
-      try {
-        await this.#directories.sync(directory);
-      } finally {
-        this.#directories.leave(directory);
-      }
-      await this.#directories.prune(folder);
-    } catch (error) {
-      throw storeError(error, `delete below ${folder}`);
-    }
+  close(): Promise<void> {
+    this.#closed ??= (this.writer?.close() ?? Promise.resolve()).finally(() => this.lock?.close());
+    return this.#closed;
   }
 
-  async close(): Promise<void> {
-    this.#closed = true;
-    await Promise.allSettled(this.#publishing);
-    await this.temps.close();
-    await this.#directories.idle();
-    this.#directories.close();
-  }
-
-  /**
-   * The caller's body is read until it is written and no longer, so an abort waits for that and for
-   * nothing else. `publish` gives the temporary file its name.
-   */
-  async #write<T>(
-    key: string,
-    body: readonly Uint8Array[],
-    signal: AbortSignal | undefined,
-    publish: (temp: TempFile, path: string, directory: Directory) => Promise<T>,
-  ): Promise<T> {
-    this.#check(key, signal);
-    this.#checkWritable();
-    await this.#writes.acquire();
-    let temp: TempFile | undefined;
-    try {
-      temp = await this.temps.take();
-      await writeBody(temp.file, body);
-      if (signal?.aborted) throw abortedError(signal);
-    } catch (error) {
-      if (temp !== undefined) this.temps.retire(temp);
-      this.#writes.release();
-      throw storeError(error, `write ${key}`);
-    }
-    const written = temp;
-    const published = this.#publish(key, written, publish).finally(() => {
-      this.temps.retire(written);
-      this.#writes.release();
-      this.#publishing.delete(published);
-    });
-    this.#publishing.add(published);
-    return await abortable(published, signal);
-  }
-
-  async #publish<T>(
-    key: string,
-    temp: TempFile,
-    publish: (temp: TempFile, path: string, directory: Directory) => Promise<T>,
-  ): Promise<T> {
-    const path = this.#path(key);
-    try {
-      await temp.file.syncData();
-      for (let attempt = 1;; attempt++) {
-        const directory = await this.#directories.enter(parentOf(path));
-        try {
-          return await publish(temp, path, directory);
-        } catch (error) {
-          if (codeOf(error) !== "ENOENT" || attempt === ATTEMPTS_MAX) throw error;
-          this.#directories.forget(directory);
-        } finally {
-          this.#directories.leave(directory);
-        }
-      }
-    } catch (error) {
-      throw storeError(error, `write ${key}`);
-    }
+  #held(key: string): Uint8Array | undefined {
+    const live = this.live.get(key);
+    return live?.state === "held" ? live.body : undefined;
   }
 
   #path(key: string): string {
@@ -324,22 +230,23 @@ class FileDriver implements ObjectStore {
   }
 
   #checkOpen(signal: AbortSignal | undefined): void {
-    if (this.#closed) throw closedError();
+    if (this.#closed !== undefined) throw closedError();
     if (signal?.aborted) throw abortedError(signal);
   }
 
-  #checkWritable(): void {
-    if (this.readOnly) throw new StoreError("fatal", "the file store was opened read-only");
+  #writer(): FileWriter {
+    if (this.writer !== undefined) return this.writer;
+    throw new StoreError("fatal", "the file store was opened read-only");
   }
 }
 
-/** Stops waiting on abort; the call itself goes on. */
-function abortable<T>(call: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return call;
-  return new Promise((resolve, reject) => {
-    const onAbort = () => reject(abortedError(signal));
-    if (signal.aborted) onAbort();
-    else signal.addEventListener("abort", onAbort, { once: true });
-    call.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
-  });
+function scatter(bytes: Uint8Array, start: number, into: readonly Uint8Array[]): number {
+  let at = Math.min(start, bytes.length);
+  const first = at;
+  for (const buffer of into) {
+    const part = bytes.subarray(at, at + buffer.length);
+    buffer.set(part);
+    at += part.length;
+  }
+  return at - first;
 }

@@ -71,3 +71,14 @@ export function abortedError(signal: AbortSignal): StoreError {
     cause: signal.reason,
   });
 }
+
+/** Stops waiting on abort; the call itself goes on. */
+export function abortable<T>(call: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return call;
+  return new Promise((resolve, reject) => {
+    const onAbort = () => reject(abortedError(signal));
+    if (signal.aborted) onAbort();
+    else signal.addEventListener("abort", onAbort, { once: true });
+    call.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
+  });
+}

@@ -1,8 +1,9 @@
 /** A sorted walk over the folders that can hold keys with a prefix, and over no others. */
 import type { ObjectInfo } from "../../../core/storage/object_store.ts";
+import { compareKeys } from "../object_key.ts";
 import { codeOf } from "./errors.ts";
 import { type Binary, decodeName, fromBinary, pathOfKey, toBinary } from "./paths.ts";
-import { LIST_STATS_AT_ONCE, TEMP_DIR } from "./settings.ts";
+import { JOURNAL_DIR, LIST_STATS_AT_ONCE, TEMP_DIR } from "./settings.ts";
 
 interface Found {
   /** The key, or for a folder what all its keys start with. */
@@ -71,7 +72,7 @@ async function readFolder(walk: Walk, key: Binary, path: string, into: Found[]):
   const continued: [Binary, string][] = [];
   try {
     for await (const entry of Deno.readDir(path)) {
-      if (key === "" && entry.name === TEMP_DIR && path === walk.root) continue;
+      if (path === walk.root && (entry.name === TEMP_DIR || entry.name === JOURNAL_DIR)) continue;
       const name = decodeName(entry.name);
       if (name === undefined) continue;
       const at = `${path}/${entry.name}`;
@@ -103,4 +104,32 @@ async function sizeOf(path: string): Promise<number | undefined> {
     if (codeOf(error) === "ENOENT") return undefined;
     throw error;
   }
+}
+
+/** Both in key order; where a key is in both, `memory` has it right. */
+export async function* mergeObjects(
+  memory: readonly ObjectInfo[],
+  disk: AsyncIterable<ObjectInfo>,
+): AsyncGenerator<ObjectInfo> {
+  let at = 0;
+  for await (const object of disk) {
+    while (at < memory.length && compareKeys(memory[at]!.key, object.key) < 0) yield memory[at++]!;
+    if (memory[at]?.key !== object.key) yield object;
+  }
+  while (at < memory.length) yield memory[at++]!;
+}
+
+/** The objects among `held` that a walk asks for, in key order. */
+export function heldObjects(
+  held: Iterable<[string, Uint8Array]>,
+  prefix: string,
+  startAfter: string | undefined,
+): ObjectInfo[] {
+  const found: ObjectInfo[] = [];
+  for (const [key, body] of held) {
+    if (!key.startsWith(prefix)) continue;
+    if (startAfter !== undefined && compareKeys(key, startAfter) <= 0) continue;
+    found.push({ key, size: body.length });
+  }
+  return found.sort((a, b) => compareKeys(a.key, b.key));
 }

@@ -1,11 +1,11 @@
 /**
  * Keys as relative paths and back. A part of a key is a file name, as it is where it holds nothing
  * but `A-Z a-z 0-9 . _ ~ - + = @ ,`. Any other byte of its UTF-8 form is written `%XX`; so is the
- * dot of a first part `.tmp`, and upper case where the file system doesn't tell it from lower case.
- * A name of more than 240 characters is cut into folders that end in `%+`. Outside a key's own
- * parts nothing can be named: no `..`, no absolute path, no NUL.
+ * dot of a first part `.tmp` or `.journal`, and upper case where the file system doesn't tell it
+ * from lower case. A name of more than 240 characters is cut into folders that end in `%+`. Outside
+ * a key's own parts nothing can be named: no `..`, no absolute path, no NUL.
  */
-import { TEMP_DIR } from "./settings.ts";
+import { JOURNAL_DIR, TEMP_DIR } from "./settings.ts";
 
 const SAFE = /^[A-Za-z0-9._~+=@,-]+$/;
 const SAFE_LOWER = /^[a-z0-9._~+=@,-]+$/;
@@ -38,7 +38,7 @@ function encodePart(part: string, first: boolean, foldsCase: boolean): string {
     for (const char of toBinary(part)) {
       name += safe.test(char) ? char : "%" + hex(char.charCodeAt(0));
     }
-  } else if (first && part === TEMP_DIR) name = "%2E" + part.slice(1);
+  } else if (first && (part === TEMP_DIR || part === JOURNAL_DIR)) name = "%2E" + part.slice(1);
   if (name.length <= NAME_CHARS_MAX) return name;
   let path = "";
   while (name.length > NAME_CHARS_MAX) {

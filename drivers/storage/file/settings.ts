@@ -1,10 +1,13 @@
 import type { StoreAdvice } from "../../../core/storage/object_store.ts";
+import type { OpenJournal } from "./journal_file.ts";
 
 export interface FileStoreOptions {
   /** Made if it does not exist. One process at a time may write to it. */
   readonly dir: string;
   /** Leaves the directory as it is (no sweep, no probe); writes fail. For `dump` and the like. */
   readonly readOnly?: boolean;
+  /** For tests: journals of another size (bytes), and faults in their files. */
+  readonly journal?: { readonly bytes?: number; readonly open?: OpenJournal };
 }
 
 export const FILE_ADVICE: StoreAdvice = {
@@ -41,7 +44,7 @@ export const SCRATCH_BYTES = 256 * 1024;
 /** Where the create journals lie (create_journal.ts); like `TEMP_DIR` no key's first part. */
 export const JOURNAL_DIR = ".journal";
 
-/** Each of the two journals: some 15,000 objects of 500 bytes, replayed in well under a second. */
+/** Each of the two journals, and so what they hold in memory: some 15,000 objects of 500 bytes. */
 export const JOURNAL_BYTES = 8 * 1024 * 1024;
 
 /** Larger bodies are created without the journal: writing them twice costs more than it saves. */
@@ -57,8 +60,8 @@ export const JOURNAL_GROUP_BYTES = 1024 * 1024;
 export const CHECKPOINT_FILES_AT_ONCE = 2;
 export const CLOSING_FILES_AT_ONCE = 16;
 
-/** Objects that are compared with their journal records at once when the store opens. */
-export const REPLAY_FILES_AT_ONCE = 16;
+/** A stop takes no longer than so many files need, about a second; more stay in the journals. */
+export const CLOSING_OBJECTS_MAX = 1000;
 
 /** Objects of one folder that one step of a delete takes. */
 export const DELETE_FILES_AT_ONCE = 256;

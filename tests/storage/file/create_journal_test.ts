@@ -1,6 +1,6 @@
 /** What the create journals promise: nothing acknowledged is lost, nothing deleted comes back. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { openFileStore } from "../../../drivers/storage/file/driver_next.ts";
+import { openFileStore } from "../../../drivers/storage/file/driver.ts";
 import { readGeneration, readRecords } from "../../../drivers/storage/file/journal_format.ts";
 import type { JournalHandle } from "../../../drivers/storage/file/journal_file.ts";
 import { type ObjectStore, StoreError } from "../../../core/storage/object_store.ts";
@@ -54,7 +54,7 @@ async function recordsIn(path: string) {
   return readRecords(bytes, readGeneration(bytes)!);
 }
 
-Deno.test("a power cut loses no acknowledged small object, even where files are broken", async () => {
+Deno.test("a power cut that breaks files loses no acknowledged small object", async () => {
   await inFolder(async (dir) => {
     const store = await openFileStore({ dir: `${dir}/1` });
     await warm(store, `${dir}/1`);
@@ -103,7 +103,7 @@ Deno.test("a tail torn at any byte takes the last record and no other", async ()
   });
 });
 
-Deno.test("deleted objects stay dead after a replay, replaced and recreated ones are new", async () => {
+Deno.test("deleted objects stay dead after a replay, replaced ones keep new bytes", async () => {
   await inFolder(async (dir) => {
     const store = await openFileStore({ dir: `${dir}/1` });
     await warm(store, `${dir}/1`);
@@ -135,7 +135,7 @@ Deno.test("deleted objects stay dead after a replay, replaced and recreated ones
   });
 });
 
-Deno.test("journals switch, are checkpointed and used again; old generations stay void", async () => {
+Deno.test("journals are checkpointed and used again, and old generations stay void", async () => {
   await inFolder(async (dir) => {
     const store = await openFileStore({ dir: `${dir}/1`, journal: small });
     await warm(store, `${dir}/1`);
@@ -246,7 +246,7 @@ Deno.test("a second writer and a damaged journal are refused in one sentence", a
 
 const CHILD = `
 import { openFileStore } from ${
-  JSON.stringify(new URL("../../../drivers/storage/file/driver_next.ts", import.meta.url).href)
+  JSON.stringify(new URL("../../../drivers/storage/file/driver.ts", import.meta.url).href)
 };
 const store = await openFileStore({ dir: Deno.args[0], journal: { bytes: 256 * 1024 } });
 let next = 0;

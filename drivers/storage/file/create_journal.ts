@@ -1,0 +1,326 @@
+/**
+ * Group commit of small creates. A new file and its name cost the file system several writes and
+ * syncs of its own; an overwrite of a file that exists costs one write and one flush. So a small
+ * object is a synced record in one of two journals, and is read from memory, until a checkpoint
+ * makes a file of it and the journal empty. What is deleted before that never becomes a file.
+ *
+ * Invariant: the last record of a key in the journals is the truth about it. So an object that the
+ * journals hold is deleted or replaced after a record that says so, and no earlier record outlives
+ * a later one: the older journal is cleaned before the younger.
+ */
+import { deferred } from "../../../core/runtime/mod.ts";
+import { StoreError } from "../../../core/storage/object_store.ts";
+import { forEachAtOnce } from "./at_once.ts";
+import { JournalFile, type OpenJournal } from "./journal_file.ts";
+import { bodyOf, draftRecord, RecordKind, stampRecord } from "./journal_format.ts";
+import {
+  CHECKPOINT_FILES_AT_ONCE,
+  CLOSING_FILES_AT_ONCE,
+  CLOSING_OBJECTS_MAX,
+  JOURNAL_GROUP_BYTES,
+  JOURNAL_RESERVE_PART,
+} from "./settings.ts";
+
+/**
+ * - `unsure`: on its way to the disk, or failed there; the next start finds it, or not.
+ * - `held`: the object exists, with `body`.
+ * - `deleting`: the record says deleted, a file may still be there.
+ * - `deleted`: there is durably no file.
+ */
+export type LiveState = "unsure" | "held" | "deleting" | "deleted";
+
+export interface Live {
+  /** The journal with the key's last record. */
+  readonly file: JournalFile;
+  state: LiveState;
+  readonly body: Uint8Array;
+  /** A file may have the object's name already. */
+  onDisk: boolean;
+}
+
+/** What a checkpoint asks of the driver. */
+export interface CheckpointHost {
+  /** Runs `step` while no write of the key is under way. */
+  locked(key: string, step: () => Promise<void>): Promise<void>;
+  /** Makes a synced file of the object; returns its folder, whose sync is still to come. */
+  writeFile(key: string, body: Uint8Array): Promise<string>;
+  /** Makes the names in a folder durable; one that is gone has none. */
+  syncFolder(path: string): Promise<void>;
+  /** Removes the object's file, durably. */
+  remove(key: string): Promise<void>;
+}
+
+export interface JournalSetup {
+  readonly dir: string;
+  /** Of each journal that is made. */
+  readonly bytes: number;
+  readonly open: OpenJournal;
+}
+
+/** What the journals held when the store opened. */
+export interface Replayed {
+  /** Oldest first; at most two. */
+  readonly files: readonly JournalFile[];
+  readonly live: Map<string, Live>;
+  readonly sequence: number;
+}
+
+interface Queued {
+  readonly file: JournalFile;
+  readonly start: number;
+  readonly record: Uint8Array;
+  readonly done: PromiseWithResolvers<void>;
+}
+
+const NOTHING = new Uint8Array(0);
+const NAMES: readonly string[] = ["a", "b"];
+
+export class CreateJournal {
+  readonly #setup: JournalSetup;
+  readonly #host: CheckpointHost;
+  readonly #files: JournalFile[];
+  /** The latest record of each key, if it is no release. */
+  readonly #live: Map<string, Live>;
+  #sequence: number;
+  #active: JournalFile | undefined;
+  /** Before the active one; to be checkpointed. */
+  #full: JournalFile | undefined;
+  #queue: Queued[] = [];
+  #writing: Promise<void> | undefined;
+  #making: Promise<void> | undefined;
+  #checkpointing: Promise<void> | undefined;
+  /** No more creates, nor checkpoints, after something failed: the next start sorts it out. */
+  #stopped = false;
+  #closing = false;
+
+  constructor(setup: JournalSetup, host: CheckpointHost, replayed: Replayed) {
+    this.#setup = setup;
+    this.#host = host;
+    this.#files = [...replayed.files];
+    this.#live = replayed.live;
+    this.#sequence = replayed.sequence;
+    const used = replayed.files.filter((file) => !file.empty);
+    this.#full = used.length > 1 ? used[0] : undefined;
+    this.#active = used.at(-1) ?? replayed.files[0];
+  }
+
+  /** Keys with records that a start would replay. */
+  get size(): number {
+    return this.#live.size;
+  }
+
+  /** What the journals hold of the key; ask with the key locked. */
+  live(key: string): Live | undefined {
+    return this.#live.get(key);
+  }
+
+  /** Whether a create that needs so many bytes of a journal could go through it now. */
+  accepts(bytes: number): boolean {
+    return this.#fileFor(bytes, true) !== undefined;
+  }
+
+  /** The object, if it is in memory: a view that stays as it is. */
+  read(key: string): Uint8Array | undefined {
+    const live = this.#live.get(key);
+    return live?.state === "held" ? live.body : undefined;
+  }
+
+  /**
+   * Resolves when the drafted put record is durable, and the object there; undefined: there is no
+   * room, go without.
+   */
+  put(key: string, record: Uint8Array): Promise<void> | undefined {
+    const file = this.#fileFor(record.length, true);
+    if (file === undefined) return undefined;
+    const live: Live = { file, state: "unsure", body: bodyOf(record), onDisk: false };
+    this.#live.set(key, live);
+    return this.#append(file, record).then(() => {
+      live.state = "held";
+    });
+  }
+
+  /** Records that the keys' objects are about to be removed. Before that returns, remove none. */
+  async markDeleting(keys: readonly string[]): Promise<void> {
+    const marks = await Promise.allSettled(keys.map(async (key) => {
+      const { file, done } = this.#appendMark(RecordKind.deleted, key);
+      const live: Live = { file, state: "unsure", body: NOTHING, onDisk: true };
+      this.#live.set(key, live);
+      await done;
+      live.state = "deleting";
+    }));
+    for (const mark of marks) if (mark.status === "rejected") throw mark.reason;
+  }
+
+  /** Records that the file of the key's name, or its absence, is durable without the journal. */
+  async release(key: string): Promise<void> {
+    await this.#appendMark(RecordKind.released, key).done;
+    this.#live.delete(key);
+  }
+
+  /** Waits for a running checkpoint if only that can make room for so many records of deletions. */
+  async roomForMarks(bytes: number): Promise<void> {
+    if (this.#active === undefined || this.#active.end + bytes <= this.#active.size) return;
+    if (this.#full !== undefined) this.#startCheckpoint();
+    await this.#checkpointing;
+  }
+
+  /**
+   * Makes files of what is left, unless that is much or something failed: the next start has it
+   * from the journals. No calls may be under way.
+   */
+  async close(): Promise<void> {
+    this.#closing = true;
+    await this.#making;
+    await this.#writing;
+    await this.#checkpointing;
+    const few = this.#live.size <= CLOSING_OBJECTS_MAX;
+    for (const file of few ? [this.#full, this.#active] : []) {
+      if (file === undefined || file.empty || this.#stopped) continue;
+      await this.#checkpoint(file, CLOSING_FILES_AT_ONCE).catch(() => this.#stopped = true);
+    }
+    for (const file of this.#files) file.handle.close();
+  }
+
+  #appendMark(kind: 2 | 3, key: string): { file: JournalFile; done: Promise<void> } {
+    const record = draftRecord(kind, key, []);
+    const file = this.#fileFor(record.length, false);
+    if (file !== undefined) return { file, done: this.#append(file, record) };
+    if (this.#stopped) {
+      throw new StoreError("fatal", `change ${key}: a create journal failed, restart the broker`);
+    }
+    throw new StoreError("throttled", `change ${key}: the create journals are full; try again`);
+  }
+
+  /** The journal for a record; creates leave room for the deletions of what they create. */
+  #fileFor(bytes: number, create: boolean): JournalFile | undefined {
+    if (create && (this.#stopped || this.#closing)) return undefined;
+    const active = this.#active;
+    if (active === undefined) {
+      this.#make();
+      return undefined;
+    }
+    const reserve = create ? Math.floor(active.size / JOURNAL_RESERVE_PART) : 0;
+    if (active.end * 2 > active.size) this.#prepareNext();
+    if (!active.failed && active.end + bytes + reserve <= active.size) return active;
+    if (this.#full !== undefined) return undefined;
+    const next = this.#files.find((file) => file !== active);
+    if (next === undefined || next.failed) return undefined;
+    if (next.end + bytes + Math.floor(next.size / JOURNAL_RESERVE_PART) > next.size) {
+      return undefined;
+    }
+    this.#full = active;
+    this.#active = next;
+    return next;
+  }
+
+  /** Halfway through a journal, the other one has to get ready. */
+  #prepareNext(): void {
+    if (this.#full !== undefined) this.#startCheckpoint();
+    else if (this.#files.length < NAMES.length) this.#make();
+  }
+
+  #make(): void {
+    if (this.#making !== undefined || this.#stopped || this.#closing) return;
+    const name = NAMES.find((name) => !this.#files.some((file) => file.path.endsWith(`/${name}`)));
+    if (name === undefined) return;
+    const make = async () => {
+      const { dir, bytes, open } = this.#setup;
+      const file = await JournalFile.make(`${dir}/${name}`, bytes, open, () => !this.#closing);
+      this.#files.push(file);
+      this.#active ??= file;
+      this.#making = undefined;
+    };
+    // A disk without room for a journal: `making` stays set, so this process does without.
+    this.#making = make().catch(() => {});
+  }
+
+  #append(file: JournalFile, record: Uint8Array): Promise<void> {
+    stampRecord(record, file.generation, ++this.#sequence);
+    const done = deferred<void>();
+    this.#queue.push({ file, start: file.end, record, done: done as PromiseWithResolvers<void> });
+    file.end += record.length;
+    this.#writing ??= this.#drain();
+    return done.promise;
+  }
+
+  /** One group after the other; the records that gather during a sync share the next one. */
+  async #drain(): Promise<void> {
+    await Promise.resolve();
+    while (this.#queue.length > 0) {
+      const group = this.#takeGroup();
+      const { file, start } = group[0]!;
+      try {
+        if (file.failed) throw new StoreError("fatal", `the create journal ${file.path} failed`);
+        await file.append(start, group.map((queued) => queued.record));
+        for (const { done } of group) done.resolve();
+      } catch (error) {
+        this.#stopped = true;
+        for (const { done } of group) done.reject(error);
+      }
+    }
+    this.#writing = undefined;
+  }
+
+  #takeGroup(): Queued[] {
+    const file = this.#queue[0]!.file;
+    let bytes = 0;
+    let count = 0;
+    for (const queued of this.#queue) {
+      if (queued.file !== file) break;
+      if (count > 0 && bytes + queued.record.length > JOURNAL_GROUP_BYTES) break;
+      bytes += queued.record.length;
+      count++;
+    }
+    return this.#queue.splice(0, count);
+  }
+
+  #startCheckpoint(): void {
+    const file = this.#full;
+    if (file === undefined || this.#checkpointing !== undefined) return;
+    if (this.#stopped || this.#closing) return;
+    this.#checkpointing = this.#checkpoint(file, CHECKPOINT_FILES_AT_ONCE)
+      .then((clean) => {
+        if (clean) this.#full = undefined;
+      }, () => {
+        this.#stopped = true;
+      })
+      .finally(() => this.#checkpointing = undefined);
+  }
+
+  /**
+   * Makes what the journal holds durable without it, then the journal empty. False: not all of it,
+   * since the store is closing.
+   */
+  async #checkpoint(file: JournalFile, atOnce: number): Promise<boolean> {
+    const gaveWay = () => this.#closing && atOnce === CHECKPOINT_FILES_AT_ONCE;
+    const keys: string[] = [];
+    for (const [key, live] of this.#live) if (live.file === file) keys.push(key);
+    const folders = new Set<string>();
+    await forEachAtOnce(
+      keys,
+      atOnce,
+      (key) =>
+        gaveWay() ? Promise.resolve() : this.#host.locked(key, async () => {
+          const live = this.#live.get(key);
+          if (live?.file !== file) return;
+          if (live.state === "deleting") {
+            await this.#host.remove(key);
+            live.state = "deleted";
+          } else if (live.state === "held") {
+            live.onDisk = true;
+            folders.add(await this.#host.writeFile(key, live.body));
+          }
+        }),
+    );
+    await forEachAtOnce([...folders], atOnce, (folder) => this.#host.syncFolder(folder));
+    if (this.#stopped || gaveWay()) return false;
+    await file.clean();
+    for (const key of keys) if (this.#live.get(key)?.file === file) this.#live.delete(key);
+    return true;
+  }
+}
+
+/** The objects that are in memory, by key. */
+export function* heldIn(live: ReadonlyMap<string, Live>): Iterable<[string, Uint8Array]> {
+  for (const [key, { state, body }] of live) if (state === "held") yield [key, body];
+}
