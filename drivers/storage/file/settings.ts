@@ -44,8 +44,8 @@ export const SCRATCH_BYTES = 256 * 1024;
 /** Where the create journals lie (create_journal.ts); like `TEMP_DIR` no key's first part. */
 export const JOURNAL_DIR = ".journal";
 
-/** Each of the two journals, and so what they hold in memory: some 15,000 objects of 500 bytes. */
-export const JOURNAL_BYTES = 8 * 1024 * 1024;
+/** Each of the two journals, and so what they hold in memory: some 7,500 objects of 500 bytes. */
+export const JOURNAL_BYTES = 4 * 1024 * 1024;
 
 /** Larger bodies are created without the journal: writing them twice costs more than it saves. */
 export const JOURNAL_BODY_BYTES_MAX = 128 * 1024;
