@@ -109,6 +109,7 @@ class BrokerProcess implements Broker {
       store,
       capacityBytes: config.cacheBytes,
       blockBytes: store.advice.rangeBytes,
+      readAheadBytes: store.advice.readAheadBytes,
       buffers: blockBuffers(store.advice.rangeBytes),
       // Open and uploading commits count, so that the setting bounds all record memory.
       reservedBytes: () => this.#chain?.uncommittedBytes ?? 0,

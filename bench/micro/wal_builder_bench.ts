@@ -43,7 +43,13 @@ const sinks: RowSink[] = Array.from({ length: PARTITIONS }, (_, partition) => ({
   committed: () => {},
 }));
 const nowhere: ObjectStore = {
-  advice: { flushIntervalMs: 0, parallelUploads: 4, commitBytes: WHOLE, rangeBytes: 2 ** 20 },
+  advice: {
+    flushIntervalMs: 0,
+    parallelUploads: 4,
+    commitBytes: WHOLE,
+    rangeBytes: 2 ** 20,
+    readAheadBytes: 2 ** 20,
+  },
   putIfAbsent: () => Promise.resolve("created"),
   put: () => Promise.resolve(),
   get: () => Promise.resolve(undefined),

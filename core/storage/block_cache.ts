@@ -29,6 +29,8 @@ export interface BlockCacheOptions {
   readonly reservedBytes?: () => number;
   /** Reads are made in multiples of this, aligned: `StoreAdvice.rangeBytes`. */
   readonly blockBytes: number;
+  /** What a sequential reader's misses are widened to; 4 MiB unless the store advises otherwise. */
+  readonly readAheadBytes?: number;
 }
 
 /** Bytes on loan: valid until `release`, which is called once. */
@@ -100,7 +102,10 @@ export class BlockCache {
     this.#capacityBytes = options.capacityBytes;
     this.#reservedBytes = options.reservedBytes ?? (() => 0);
     this.#blockBytes = options.blockBytes;
-    const ahead = Math.min(READ_AHEAD_BYTES, options.capacityBytes / READ_AHEAD_SHARE);
+    const ahead = Math.min(
+      options.readAheadBytes ?? READ_AHEAD_BYTES,
+      options.capacityBytes / READ_AHEAD_SHARE,
+    );
     this.#aheadBlocks = Math.max(1, Math.floor(ahead / options.blockBytes));
   }
 

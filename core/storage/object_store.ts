@@ -23,6 +23,8 @@ export interface StoreAdvice {
   readonly commitBytes: number;
   /** Reads are made in aligned ranges of this many bytes. */
   readonly rangeBytes: number;
+  /** What one GET of a sequential reader brings: more where requests cost, less where not. */
+  readonly readAheadBytes: number;
 }
 
 export interface ByteRange {

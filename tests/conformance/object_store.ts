@@ -410,11 +410,12 @@ const CASES: Readonly<Record<string, Case>> = {
     await refused(() => collect(store.list("", undefined)));
   },
   "advice is sane": ({ store }) => {
-    const { flushIntervalMs, parallelUploads, commitBytes, rangeBytes } = store.advice;
+    const { flushIntervalMs, parallelUploads, commitBytes, rangeBytes, readAheadBytes } =
+      store.advice;
     assert(flushIntervalMs >= 0);
     assert(parallelUploads >= 1 && parallelUploads <= 64);
     assert(commitBytes >= 64 * 1024);
-    assert(rangeBytes >= 4 * 1024);
+    assert(rangeBytes >= 4 * 1024 && readAheadBytes >= rangeBytes);
     return Promise.resolve();
   },
 };

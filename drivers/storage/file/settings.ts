@@ -15,6 +15,7 @@ export const FILE_ADVICE: StoreAdvice = {
   parallelUploads: 2,
   commitBytes: 4 * 1024 * 1024,
   rangeBytes: 256 * 1024,
+  readAheadBytes: 1024 * 1024,
 };
 
 /** Where objects are written before they get their name; on the same file system as they. */

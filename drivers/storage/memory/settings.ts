@@ -5,6 +5,7 @@ export const MEMORY_ADVICE: StoreAdvice = {
   parallelUploads: 4,
   commitBytes: 4 * 1024 * 1024,
   rangeBytes: 1024 * 1024,
+  readAheadBytes: 4 * 1024 * 1024,
 };
 
 /**
