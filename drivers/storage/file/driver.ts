@@ -39,6 +39,7 @@ export { FILE_ADVICE, type FileStoreOptions } from "./settings.ts";
  */
 export async function openFileStore(options: FileStoreOptions): Promise<ObjectStore> {
   let lock: Deno.FsFile | undefined;
+  let temps: TempFiles | undefined;
   try {
     const readOnly = options.readOnly ?? false;
     if (!readOnly) {
@@ -52,7 +53,7 @@ export async function openFileStore(options: FileStoreOptions): Promise<ObjectSt
       return new FileDriver(root, foldsCase, live, undefined);
     }
     lock = await lockFolder(`${root}/${JOURNAL_DIR}`);
-    const temps = new TempFiles(`${root}/${TEMP_DIR}`);
+    temps = new TempFiles(`${root}/${TEMP_DIR}`);
     await temps.sweep();
     await probeLinks(temps);
     const writer = new FileWriter(root, temps, foldsCase);
@@ -63,6 +64,7 @@ export async function openFileStore(options: FileStoreOptions): Promise<ObjectSt
     writer.useJournal(new CreateJournal(setup, writer, replayed));
     return new FileDriver(root, foldsCase, replayed.live, writer, lock);
   } catch (error) {
+    await temps?.close();
     lock?.close();
     throw storeError(error, `open the data directory ${options.dir}`);
   }

@@ -108,7 +108,17 @@ async function atTimestamp(topic, timestamp) {
   return result;
 }
 
-async function listOffsets({ topic, partition, at }) {
+/** KafkaJS trips over its own metadata when another call refreshes it meanwhile: ask again. */
+async function listOffsets(asked, attempts = 5) {
+  try {
+    return await listOffsetsOnce(asked);
+  } catch (error) {
+    if (!(error instanceof TypeError) || attempts === 1) throw error;
+    return await listOffsets(asked, attempts - 1);
+  }
+}
+
+async function listOffsetsOnce({ topic, partition, at }) {
   if (typeof at === "number") return { offset: (await atTimestamp(topic, at))[partition] };
   const all = await admin.fetchTopicOffsets(topic);
   const found = all.find((one) => one.partition === partition);
@@ -216,7 +226,7 @@ async function describeGroup({ group }) {
 const commands = {
   produce,
   consume,
-  listOffsets,
+  listOffsets: (asked) => listOffsets(asked),
   groupOpen,
   groupState,
   groupCommit,
