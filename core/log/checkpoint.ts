@@ -12,9 +12,8 @@ import type {
 } from "../storage/manifest.ts";
 import { invariant } from "../runtime/assert.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import { sleep } from "../runtime/sleep.ts";
-import { type ObjectStore, StoreError } from "../storage/object_store.ts";
-import { backoffMs } from "../storage/wal/chain.ts";
+import type { ObjectStore } from "../storage/object_store.ts";
+import { persist } from "../storage/retry.ts";
 import { ProducerStates } from "./producer_state.ts";
 
 export interface CheckpointOptions {
@@ -113,20 +112,12 @@ export class Checkpoint {
     invariant(manifest.coveredOffset >= this.coveredOffset, "coverage never goes back");
     invariant(manifest.logStartOffset >= this.logStartOffset, "the log start never goes back");
     invariant(manifest.logStartOffset <= manifest.coveredOffset, "the log start is covered");
-    for (let attempt = 0;; attempt++) {
-      signal.throwIfAborted();
-      try {
-        const outcome = await createManifest(store, prefix, manifest, { signal });
-        if (outcome === "exists") {
-          await this.load();
-          return false;
-        }
-        break;
-      } catch (error) {
-        if (!(error instanceof StoreError) || error.outcome === "fatal") throw error;
-        await sleep(runtime.timers, backoffMs(runtime, attempt), signal);
-      }
-    }
+    const created = await persist(this.options, async () => {
+      const outcome = await createManifest(store, prefix, manifest, { signal });
+      if (outcome === "exists") await this.load();
+      return outcome === "created";
+    });
+    if (!created) return false;
     this.#take(manifest);
     this.producers = producers;
     await store.delete(superseded(prefix, manifest.sequence), { signal }).catch(() => {

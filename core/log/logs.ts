@@ -6,7 +6,7 @@ import type { TopicInfo, TopicRegistry } from "../metadata/topics.ts";
 import { ErrorCode, type ErrorCodeValue } from "../protocol/errors.ts";
 import { sleep } from "../runtime/sleep.ts";
 import { StoreError } from "../storage/object_store.ts";
-import { backoffMs } from "../storage/wal/chain.ts";
+import { backoffMs } from "../storage/retry.ts";
 import type { LogContext } from "./log_context.ts";
 import type { LogManager } from "./log_manager.ts";
 import type { PartitionLog } from "./partition.ts";

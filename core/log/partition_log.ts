@@ -6,7 +6,7 @@
 import type { TopicInfo } from "../metadata/topics.ts";
 import { ErrorCode, type ErrorCodeValue } from "../protocol/errors.ts";
 import { invariant } from "../runtime/assert.ts";
-import { manifestPrefix, partitionPrefix } from "../storage/keys.ts";
+import { partitionPrefix } from "../storage/keys.ts";
 import type { RowSink, WalObject } from "../storage/wal/commit.ts";
 import type { BatchRow } from "../storage/wal/format.ts";
 import { admitBatch, type Refusal } from "./admission.ts";
@@ -272,10 +272,5 @@ export class PartitionLogState implements PartitionLog, RowSink {
   discard(): void {
     this.close(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION);
     this.tail.clear();
-  }
-
-  /** For logs. */
-  toString(): string {
-    return manifestPrefix(this.prefix);
   }
 }

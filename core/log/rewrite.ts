@@ -6,10 +6,8 @@
  */
 import { concat, Gather } from "../bytes/mod.ts";
 import { invariant } from "../runtime/assert.ts";
-import { sleep } from "../runtime/sleep.ts";
 import { indexKey, segmentKey } from "../storage/keys.ts";
 import type { SegmentInfo } from "../storage/manifest.ts";
-import { StoreError } from "../storage/object_store.ts";
 import {
   decodeSegment,
   encodeIndex,
@@ -19,7 +17,7 @@ import {
   segmentBodyCrc,
   type SegmentIndexEntry,
 } from "../storage/segment/mod.ts";
-import { backoffMs } from "../storage/wal/chain.ts";
+import { persist } from "../storage/retry.ts";
 import { SlabBuffer } from "../storage/wal/slab_pool.ts";
 import { emptyScan, scanBatch } from "./batch_scan.ts";
 import type { PartitionLogState } from "./partition_log.ts";
@@ -120,7 +118,7 @@ async function writeSegment(
     const bytes = object.reduce((sum, part) => sum + part.length, 0);
     const key = segmentKey(log.prefix, first.baseOffset);
     const created = await persist(
-      log,
+      log.context,
       () => log.context.store.putIfAbsent(key, object, { signal }),
     );
     if (created === "exists") return await takeOver(log, first.baseOffset, lastOffset);
@@ -151,7 +149,7 @@ async function takeOver(
 ): Promise<SegmentInfo | undefined> {
   const key = segmentKey(log.prefix, baseOffset);
   const bytes = await persist(
-    log,
+    log.context,
     () => log.context.store.get(key, undefined, { signal: log.context.signal }),
   );
   // A rival that is ahead of us has removed it again.
@@ -193,21 +191,7 @@ async function writeIndex(
   const bytes = concat([encodeIndex(kept, interval)]);
   // A function of the segment's bytes alone, so replacing it is harmless.
   await persist(
-    log,
+    log.context,
     () => log.context.store.put(indexKey(log.prefix, baseOffset), [bytes], log.context),
   );
-}
-
-/** Repeats an idempotent store call over passing faults until the broker stops. */
-async function persist<T>(log: PartitionLogState, call: () => Promise<T>): Promise<T> {
-  const { runtime, signal } = log.context;
-  for (let attempt = 0;; attempt++) {
-    signal.throwIfAborted();
-    try {
-      return await call();
-    } catch (error) {
-      if (!(error instanceof StoreError) || error.outcome === "fatal") throw error;
-      await sleep(runtime.timers, backoffMs(runtime, attempt), signal);
-    }
-  }
 }

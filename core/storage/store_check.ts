@@ -2,7 +2,7 @@ import type { Runtime } from "../runtime/runtime.ts";
 import { sleep } from "../runtime/sleep.ts";
 import { probeKey } from "./keys.ts";
 import { type ObjectStore, StoreError } from "./object_store.ts";
-import { backoffMs } from "./wal/chain.ts";
+import { backoffMs } from "./retry.ts";
 
 /** Attempts beyond the first, with their pauses some ten seconds, for a store that is starting. */
 const PATIENCE = 9;

@@ -19,14 +19,13 @@ import type { Runtime, Timer } from "../../runtime/runtime.ts";
 import { sleep } from "../../runtime/sleep.ts";
 import { slotKey } from "../keys.ts";
 import { type ObjectStore, StoreError } from "../object_store.ts";
+import { backoffMs } from "../retry.ts";
 import { Commit, type RowSink, type WalObject } from "./commit.ts";
 import { type BatchRow, encodeSlotFooter, type PartitionRows, WAL_HEADER_BYTES } from "./format.ts";
 import type { SlabPool } from "./slab_pool.ts";
 
 /** While uploads are in flight, a smaller commit waits for company (DESIGN 9). */
 const COMPANY_BYTES = 512 << 10;
-const BACKOFF_FIRST_MS = 20;
-const BACKOFF_MAX_MS = 5_000;
 const COMPLAIN_EVERY_MS = 10_000;
 
 export interface ChainOptions {
@@ -380,10 +379,4 @@ function rowsOf(commit: Commit): PartitionRows[] {
     commit.rows,
     ([{ topicId, partition }, rows]) => ({ topicId, partition, rows }),
   );
-}
-
-/** Full jitter: uniform between half and the whole of the doubled delay. */
-export function backoffMs(runtime: Runtime, attempt: number): number {
-  const whole = Math.min(BACKOFF_MAX_MS, BACKOFF_FIRST_MS * 2 ** Math.min(attempt, 20));
-  return whole / 2 + (runtime.random.uint32() / 2 ** 32) * whole / 2;
 }

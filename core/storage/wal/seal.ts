@@ -7,7 +7,7 @@ import type { Runtime } from "../../runtime/runtime.ts";
 import { sleep } from "../../runtime/sleep.ts";
 import { chainPrefix, slotKey, slotOfKey } from "../keys.ts";
 import { type ObjectStore, StoreError } from "../object_store.ts";
-import { backoffMs } from "./chain.ts";
+import { backoffMs } from "../retry.ts";
 import { encodeSlotFooter, encodeSlotHeader, type SlotFooter } from "./format.ts";
 import { readSlotFooter } from "./slot_reader.ts";
 
