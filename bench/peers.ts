@@ -6,6 +6,7 @@
  * - KAFSCALE_BENCH_BINARY  path of a compiled broker to run in place of `deno run main.ts`
  * - KAFKA_CLI_HOME         directory whose `libs` holds Apache Kafka's jars, see java_tools.ts
  */
+import { startTask } from "../tests/services/start_task.ts";
 import { javaClassPath } from "./end_to_end/java_tools.ts";
 
 const REPO = new URL("../", import.meta.url);
@@ -98,9 +99,8 @@ function ourCommand(port: number, options: PeerOptions): Command {
   };
   const binary = Deno.env.get("KAFSCALE_BENCH_BINARY");
   if (binary !== undefined) return { path: binary, args: ["start"], env };
-  const tasks = JSON.parse(Deno.readTextFileSync(new URL("deno.json", REPO))).tasks;
-  const line: string = typeof tasks.start === "string" ? tasks.start : tasks.start.command;
-  return { path: Deno.execPath(), args: line.split(" ").slice(1), env };
+  const task = startTask();
+  return { path: Deno.execPath(), args: task.args, env: { ...task.env, ...env } };
 }
 
 /** Formats the directory and returns the command, with the heap that Kafka's own script gives. */

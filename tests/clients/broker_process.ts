@@ -7,6 +7,7 @@
  * - KAFSCALE_TEST_TARGET   "apache" starts Apache Kafka 4.1 in place of ours
  */
 import { apacheKafkaCommand } from "./java/apache_kafka.ts";
+import { startTask } from "../services/start_task.ts";
 
 const REPO = new URL("../../", import.meta.url);
 
@@ -258,7 +259,6 @@ function ourCommand(
   };
   const binary = Deno.env.get("KAFSCALE_TEST_BINARY");
   if (binary !== undefined) return [binary, ["start"], env];
-  const config = JSON.parse(Deno.readTextFileSync(new URL("deno.json", REPO)));
-  const [, ...args] = String(config.tasks.start.command ?? config.tasks.start).split(" ");
-  return [Deno.execPath(), args, env];
+  const task = startTask();
+  return [Deno.execPath(), [...task.args], { ...task.env, ...env }];
 }
