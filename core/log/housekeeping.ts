@@ -7,7 +7,7 @@ import type { TopicRegistry } from "../metadata/topics.ts";
 import { StoreError } from "../storage/object_store.ts";
 import { topicPrefix } from "../storage/keys.ts";
 import type { Timer } from "../runtime/runtime.ts";
-import { WAL_BYTES_HARD, WAL_OBJECTS_MAX } from "../config/limits.ts";
+import { WAL_BYTES_HARD, WAL_OBJECTS_HARD, WAL_OBJECTS_MAX } from "../config/limits.ts";
 import type { LogContext } from "./log_context.ts";
 import type { Logs } from "./logs.ts";
 import { PartitionLogState } from "./partition_log.ts";
@@ -112,7 +112,7 @@ export class Housekeeping {
     const { context, logs, ledger, walBytes } = this.options;
     const busy = this.#busy();
     this.#trafficBytes = this.#traffic();
-    const hard = () => ledger.bytes > WAL_BYTES_HARD || ledger.objects > 2 * WAL_OBJECTS_MAX;
+    const hard = () => ledger.bytes > WAL_BYTES_HARD || ledger.objects > WAL_OBJECTS_HARD;
     if (busy && !hard()) return;
     const oldMs = context.runtime.clock.wallMs() - this.options.walAgeMs;
     for (let again = true; again;) {

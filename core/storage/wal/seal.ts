@@ -12,7 +12,7 @@ import { encodeSlotFooter, encodeSlotHeader, type SlotFooter } from "./format.ts
 import { readSlotFooter } from "./slot_reader.ts";
 
 /** Footers read at once while recovering. */
-const READ_PARALLEL = 16;
+const READ_PARALLEL = 32;
 
 export interface ChainId {
   readonly brokerId: number;
