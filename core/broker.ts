@@ -105,14 +105,17 @@ class BrokerProcess implements Broker {
     const base = { runtime, store, metadata, topics, namespace, brokerId, signal };
     const incarnation = await recover(base);
     const pool = new SlabPool(SLABS_IDLE_MAX);
+    const blocks = blockBuffers(store.advice.rangeBytes);
     const cache = new BlockCache({
       store,
       capacityBytes: config.cacheBytes,
       blockBytes: store.advice.rangeBytes,
       readAheadBytes: store.advice.readAheadBytes,
-      buffers: blockBuffers(store.advice.rangeBytes),
-      // Open and uploading commits count, so that the setting bounds all record memory.
-      reservedBytes: () => this.#chain?.uncommittedBytes ?? 0,
+      buffers: blocks,
+      // All other memory for records counts, so that the setting bounds it as far as it can.
+      reservedBytes: () =>
+        (this.#chain?.uncommittedBytes ?? 0) + (this.#server?.bufferBytes() ?? 0) +
+        pool.idleBytes + blocks.idleBytes,
     });
     const ledger = new WalLedger({
       runtime,

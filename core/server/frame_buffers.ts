@@ -30,6 +30,11 @@ export class FrameBuffers {
     return this.#keptBytes;
   }
 
+  /** In use and kept. */
+  get heldBytes(): number {
+    return this.budget.used + this.#keptBytes;
+  }
+
   /** A buffer of at least `bytes` bytes if the budget allows it now. */
   tryTake(bytes: number): FrameBuffer | undefined {
     const size = bufferSize(bytes);

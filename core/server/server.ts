@@ -47,6 +47,8 @@ export interface Server {
   readonly stats: Readonly<ServerStats>;
   /** Bytes of large requests that are held now, of `inflightBytes` at most. */
   inflightBytes(): number;
+  /** Memory of buffers for requests and responses, in use and kept for reuse. */
+  bufferBytes(): number;
 }
 
 const CLOSE_TIMEOUT_MS = 10_000;
@@ -129,6 +131,11 @@ class KafkaServer implements Server {
 
   inflightBytes(): number {
     return this.#room.frames.budget.used;
+  }
+
+  bufferBytes(): number {
+    const { frames, scratch } = this.#room;
+    return frames.heldBytes + scratch.heldBytes;
   }
 
   async #accept(listener: Listener): Promise<void> {

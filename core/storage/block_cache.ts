@@ -25,7 +25,7 @@ export interface BlockCacheOptions {
   /** Where they come from; without them, and for small rests, every load allocates. */
   readonly buffers?: BlockBuffers | undefined;
   readonly capacityBytes: number;
-  /** Bytes of the capacity that are in use elsewhere at the moment. */
+  /** Bytes of the capacity that are in use elsewhere at the moment; half of it at most. */
   readonly reservedBytes?: () => number;
   /** Reads are made in multiples of this, aligned: `StoreAdvice.rangeBytes`. */
   readonly blockBytes: number;
@@ -377,7 +377,8 @@ export class BlockCache {
   }
 
   #evict(): void {
-    const capacityBytes = this.#capacityBytes - this.#reservedBytes();
+    const reserved = Math.min(this.#reservedBytes(), this.#capacityBytes / 2);
+    const capacityBytes = this.#capacityBytes - reserved;
     if (this.#bytes <= capacityBytes) return;
     for (const extent of this.#recency) {
       if (extent.leases > 0) continue;

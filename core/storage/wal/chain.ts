@@ -251,7 +251,7 @@ export class WalChain {
     this.#uploads.push(upload);
     this.#uploading++;
     this.#lastSendMs = runtime.clock.monotonicMs();
-    void this.#upload(upload, [...commit.parts(), footer]);
+    void this.#upload(upload, commit.partsWith(footer));
   }
 
   async #upload(upload: Upload, body: Uint8Array[]): Promise<void> {

@@ -18,6 +18,11 @@ export class SlabPool {
     return this.#outside;
   }
 
+  /** Kept for reuse. */
+  get idleBytes(): number {
+    return this.#free.length * this.slabBytes;
+  }
+
   acquire(): Uint8Array {
     this.#outside++;
     return this.#free.pop() ?? new Uint8Array(this.slabBytes);
@@ -64,6 +69,20 @@ export class SlabBuffer {
     return this.slabs.map((slab, index) =>
       slab.subarray(0, Math.min(SLAB_BYTES, this.bytes - index * SLAB_BYTES))
     );
+  }
+
+  /**
+   * The same with `tail` behind it, which is copied into the last slab where that has room: one
+   * part less is one write less.
+   */
+  partsWith(tail: Uint8Array): Uint8Array[] {
+    const parts = this.parts();
+    const used = this.bytes - (this.slabs.length - 1) * SLAB_BYTES;
+    if (this.slabs.length === 0 || used + tail.length > SLAB_BYTES) return [...parts, tail];
+    const slab = this.slabs.at(-1)!;
+    slab.set(tail, used);
+    parts[parts.length - 1] = slab.subarray(0, used + tail.length);
+    return parts;
   }
 
   /** Gives the slabs back; nobody may read the parts any more. */
