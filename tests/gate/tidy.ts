@@ -6,7 +6,8 @@ const ROOT = new URL("../../", import.meta.url);
 /** Anything above it does not belong into a repository of text. */
 const FILE_BYTES_MAX = 1024 * 1024;
 
-const SKIPPED_FOLDERS = new Set([".git", ".cache", "data", "dist", "node_modules"]);
+/** In a linked work tree `.git` is a file. */
+const SKIPPED = new Set([".git", ".cache", "data", "dist", "node_modules"]);
 
 /** Text that ties the tree to the machine or the network it was written on. */
 const FOREIGN: readonly (readonly [RegExp, string])[] = [
@@ -28,7 +29,8 @@ export interface TreeFile {
 export async function* treeFiles(folder = ""): AsyncGenerator<TreeFile> {
   for await (const entry of Deno.readDir(new URL(folder, ROOT))) {
     const path = folder + entry.name;
-    if (entry.isDirectory && !SKIPPED_FOLDERS.has(entry.name)) yield* treeFiles(`${path}/`);
+    if (SKIPPED.has(entry.name)) continue;
+    if (entry.isDirectory) yield* treeFiles(`${path}/`);
     if (entry.isFile) yield { path, size: (await Deno.stat(new URL(path, ROOT))).size };
   }
 }
