@@ -136,7 +136,13 @@ export class PartitionLogState implements PartitionLog, RowSink {
     row.baseOffset = this.logEndOffset;
     row.leaderEpoch = this.leaderEpoch;
     admitted.stamp(row.baseOffset, row.leaderEpoch);
-    const commit = context.chain.append(this, row, bytes, start, end);
+    const commit = context.chain.append(
+      this,
+      row,
+      admitted.bytes,
+      admitted.start,
+      admitted.end,
+    );
     const pending = commit.done.promise;
     this.logEndOffset = row.baseOffset + row.lastOffsetDelta + 1;
     this.epochs.note(row.leaderEpoch, row.baseOffset);

@@ -36,8 +36,8 @@ export async function deleteRecords(
 
 /** Applies retention.ms and retention.bytes once. Returns whether the log start offset moved. */
 export async function enforceRetention(log: PartitionLogState): Promise<boolean> {
-  const { retentionMs, retentionBytes } = log.context.settings(log.info);
-  if (retentionMs < 0 && retentionBytes < 0) return false;
+  const { retentionMs, retentionBytes, deleted } = log.context.settings(log.info);
+  if (!deleted || (retentionMs < 0 && retentionBytes < 0)) return false;
   const nowMs = log.context.runtime.clock.wallMs();
   if (retainedFrom(log, nowMs) <= log.logStartOffset) return false;
   return await moveLogStart(log, () => retainedFrom(log, nowMs));

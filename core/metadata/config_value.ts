@@ -84,6 +84,18 @@ export function oneOf(
   };
 }
 
+/** One or more of `served`, separated by commas. */
+export function anyOf(served: readonly string[]): ValueRule {
+  return {
+    type: "list",
+    fault(value) {
+      const members = listMembers(value);
+      const known = members.length > 0 && members.every((member) => served.includes(member));
+      return known ? undefined : `it must be one or more of ${served.join(", ")}`;
+    },
+  };
+}
+
 /** `*`, nothing, or `partition:broker` pairs. */
 export function throttledReplicas(): ValueRule {
   return {

@@ -7,9 +7,13 @@
 import type { Config } from "../config/config.ts";
 import { TOPIC_CONFIG_VALUE_MAX } from "../config/limits.ts";
 import { nearest } from "../config/nearest.ts";
+import type { CompressionLevels } from "../protocol/compression.ts";
+import type { CompressionName } from "../protocol/record_batch.ts";
 import {
+  anyOf,
   asNumber,
   fraction,
+  listMembers,
   oneOf,
   throttledReplicas,
   truth,
@@ -38,9 +42,6 @@ export interface TopicConfigRow {
 const KIB = 1024;
 const MIB = 1024 ** 2;
 const LONG_MAX = "9223372036854775807";
-const AS_SENT =
-  "record batches are stored as producers send them; use producer, and set the compression there";
-const NO_COMPACTION = "log compaction is not available yet; use delete";
 const NO_TIERS =
   "tiered storage is not available, and not needed: segments are in the object store already";
 
@@ -60,24 +61,21 @@ type Row = readonly [
 const TABLE: readonly Row[] = [
   [
     "cleanup.policy",
-    oneOf("list", ["delete"], {
-      "compact": NO_COMPACTION,
-      "compact,delete": NO_COMPACTION,
-      "delete,compact": NO_COMPACTION,
-    }),
+    anyOf(["delete", "compact"]),
     "delete",
     "log.cleanup.policy",
     "full",
     "What happens to old records: delete removes whole segments by retention.ms and " +
-    "retention.bytes. compact is not available yet and is refused.",
+    "retention.bytes. compact promises to keep at least the newest record of each key: records " +
+    "need keys, and none is removed yet (docs/decisions/0007).",
   ],
   [
     "compression.gzip.level",
     oneOf("string", ["-1", "1", "2", "3", "4", "5", "6", "7", "8", "9"]),
     "-1",
     "compression.gzip.level",
-    "none",
-    "Batches are never compressed again by the broker, so this level is not used.",
+    "full",
+    "Level of batches that compression.type=gzip makes the broker compress.",
   ],
   [
     "compression.lz4.level",
@@ -85,30 +83,24 @@ const TABLE: readonly Row[] = [
     "9",
     "compression.lz4.level",
     "none",
-    "Batches are never compressed again by the broker, so this level is not used.",
+    "The broker's LZ4 has one level, a fast one; producers choose theirs.",
   ],
   [
     "compression.type",
-    oneOf("string", ["producer"], {
-      uncompressed: AS_SENT,
-      gzip: AS_SENT,
-      snappy: AS_SENT,
-      lz4: AS_SENT,
-      zstd: AS_SENT,
-    }),
+    oneOf("string", ["uncompressed", "zstd", "lz4", "snappy", "gzip", "producer"]),
     "producer",
     "compression.type",
     "full",
-    "How batches are compressed in the log: producer keeps them as they were sent. Other values " +
-    "are refused, because the broker does not compress again.",
+    "How batches are compressed in the log: producer keeps them as they were sent, which costs " +
+    "nothing; otherwise the broker compresses those again that come with another codec.",
   ],
   [
     "compression.zstd.level",
     whole("int", -131_072, 22),
     "3",
     "compression.zstd.level",
-    "none",
-    "Batches are never compressed again by the broker, so this level is not used.",
+    "full",
+    "Level of batches that compression.type=zstd makes the broker compress.",
   ],
   [
     "delete.retention.ms",
@@ -116,7 +108,7 @@ const TABLE: readonly Row[] = [
     "86400000",
     "log.cleaner.delete.retention.ms",
     "none",
-    "How long delete markers stay in compacted topics; waits for log compaction.",
+    "How long delete markers stay in compacted topics; has no effect while none is removed.",
   ],
   [
     "file.delete.delay.ms",
@@ -188,7 +180,7 @@ const TABLE: readonly Row[] = [
     LONG_MAX,
     "log.cleaner.max.compaction.lag.ms",
     "none",
-    "Longest time that a record stays out of compaction; waits for log compaction.",
+    "Longest time that a record stays out of compaction; has no effect while none is removed.",
   ],
   [
     "max.message.bytes",
@@ -228,7 +220,7 @@ const TABLE: readonly Row[] = [
     "0.5",
     "log.cleaner.min.cleanable.ratio",
     "none",
-    "Share of uncompacted log from which compaction starts; waits for log compaction.",
+    "Share of uncompacted log from which compaction starts; has no effect while none is removed.",
   ],
   [
     "min.compaction.lag.ms",
@@ -236,7 +228,7 @@ const TABLE: readonly Row[] = [
     "0",
     "log.cleaner.min.compaction.lag.ms",
     "none",
-    "Shortest time before a record may be compacted away; waits for log compaction.",
+    "Shortest time before a record may be compacted away; has no effect while none is removed.",
   ],
   [
     "min.insync.replicas",
@@ -404,6 +396,13 @@ export interface TopicSettings {
   readonly timestampAfterMaxMs: number;
   readonly indexIntervalBytes: number;
   readonly fileDeleteDelayMs: number;
+  /** Old segments may go by time and size. */
+  readonly deleted: boolean;
+  /** Every record needs a key; the newest of each stays. */
+  readonly compacted: boolean;
+  /** What batches are compressed with in the log. */
+  readonly compression: CompressionName | "producer";
+  readonly compressionLevels: CompressionLevels;
 }
 
 const cache = new WeakMap<TopicDefaults, WeakMap<TopicInfo, TopicSettings>>();
@@ -427,6 +426,8 @@ function effective(
   const text = (name: string) =>
     configs.get(name)?.trim() ?? defaultValue(TOPIC_CONFIGS.get(name)!, defaults);
   const number = (name: string) => asNumber(text(name));
+  const policies = listMembers(text("cleanup.policy"));
+  const compression = text("compression.type");
   return {
     retentionMs: number("retention.ms"),
     retentionBytes: number("retention.bytes"),
@@ -440,5 +441,12 @@ function effective(
     timestampAfterMaxMs: number("message.timestamp.after.max.ms"),
     indexIntervalBytes: number("index.interval.bytes"),
     fileDeleteDelayMs: number("file.delete.delay.ms"),
+    deleted: policies.includes("delete"),
+    compacted: policies.includes("compact"),
+    compression: compression === "uncompressed" ? "none" : compression as CompressionName,
+    compressionLevels: {
+      gzip: number("compression.gzip.level"),
+      zstd: number("compression.zstd.level"),
+    },
   };
 }

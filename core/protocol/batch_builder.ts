@@ -1,12 +1,13 @@
 /** Builds v2 record batches: for the CLI, tests, simulation and control batches. */
 import { concat, encodeUtf8, Writer } from "../bytes/mod.ts";
 import { invariant } from "../runtime/assert.ts";
-import { compress, type WritableCompression } from "./compression.ts";
+import { compress } from "./compression.ts";
 import {
   attributesOf,
   BATCH_HEADER_BYTES,
   BATCH_MAGIC,
   BATCH_OVERHEAD_BYTES,
+  type CompressionName,
   stampCrc,
 } from "./record_batch.ts";
 
@@ -25,7 +26,7 @@ export interface NewBatch {
   /** 0 in a produce request: the broker sets it. */
   readonly baseOffset?: number;
   readonly leaderEpoch?: number;
-  readonly compression?: WritableCompression;
+  readonly compression?: CompressionName;
   /** -1, or left out: no idempotence. */
   readonly producerId?: number;
   readonly producerEpoch?: number;

@@ -1,10 +1,13 @@
 /** The codecs of record batches: what follows the batch header, as one block. */
-import { gunzipSync, gzipSync, zstdCompressSync, zstdDecompressSync } from "node:zlib";
+import { constants, gunzipSync, gzipSync, zstdCompressSync, zstdDecompressSync } from "node:zlib";
 import { MalformedError } from "../bytes/mod.ts";
 import { DECOMPRESSED_BATCH_BYTES_MAX } from "../config/limits.ts";
-import { decompressLz4 } from "./lz4.ts";
+import { compressLz4, decompressLz4 } from "./lz4.ts";
 import type { CompressionName } from "./record_batch.ts";
-import { decompressSnappy } from "./snappy.ts";
+import { compressSnappy, decompressSnappy } from "./snappy.ts";
+
+/** The library's default. */
+const ZSTD_LEVEL = 3;
 
 /**
  * The records that `input` holds. Throws MalformedError when it is broken, or when they are more
@@ -39,16 +42,32 @@ function zlib(run: () => Uint8Array): Uint8Array {
   }
 }
 
-/** Codecs that the broker can write; the others are only read. */
-export type WritableCompression = "none" | "gzip" | "zstd";
+/** How hard to compress; what is left out is the codec's own default. */
+export interface CompressionLevels {
+  /** -1 to 9. */
+  readonly gzip?: number;
+  /** -131,072 to 22. */
+  readonly zstd?: number;
+}
 
-export function compress(codec: WritableCompression, records: Uint8Array): Uint8Array {
+/** The block that `decompress` turns back into `records`. */
+export function compress(
+  codec: CompressionName,
+  records: Uint8Array,
+  levels: CompressionLevels = {},
+): Uint8Array {
   switch (codec) {
     case "none":
       return records;
+    case "snappy":
+      return compressSnappy(records);
+    case "lz4":
+      return compressLz4(records);
     case "gzip":
-      return gzipSync(records);
-    case "zstd":
-      return zstdCompressSync(records);
+      return gzipSync(records, { level: levels.gzip ?? constants.Z_DEFAULT_COMPRESSION });
+    case "zstd": {
+      const level = levels.zstd ?? ZSTD_LEVEL;
+      return zstdCompressSync(records, { params: { [constants.ZSTD_c_compressionLevel]: level } });
+    }
   }
 }

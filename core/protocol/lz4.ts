@@ -1,6 +1,6 @@
 /**
- * Decompression of the LZ4 frame format (v1.6.1), as Kafka's clients write it. Checksums inside the
- * frame are passed over: the batch's CRC covers all of it.
+ * The LZ4 frame format (v1.6.1), as Kafka's clients write it. Checksums inside of a frame are not
+ * checked when reading, and not written: the batch's CRC covers all of it.
  *
  *   frame     magic 0x184D2204 · FLG · BD · [content size 8] · [dictionary id 4] · checksum 1
  *             blocks · end mark, 4 zero bytes · [content checksum 4]           all little-endian
@@ -10,6 +10,7 @@
  */
 import { MalformedError, Reader } from "../bytes/mod.ts";
 import { BoundedOutput } from "./bounded_output.ts";
+import { findMatches } from "./lz_matches.ts";
 
 const MAGIC = 0x184d2204;
 const FLAG_VERSION = 0xc0;
@@ -19,6 +20,11 @@ const FLAG_CONTENT_CHECKSUM = 0x04;
 const FLAG_DICTIONARY = 0x01;
 const STORED = 2 ** 31;
 const MATCH_MIN = 4;
+
+/** Version 1, independent blocks, of 64 KiB at most, and the checksum of these two bytes. */
+const WRITTEN_HEADER = [0x04, 0x22, 0x4d, 0x18, 0x60, 0x40, 0x82];
+const WRITTEN_BLOCK_BYTES = 64 * 1024;
+const END_MARK_BYTES = 4;
 
 /** What `input` was made of; MalformedError when it is broken or grows above the limit. */
 export function decompressLz4(input: Uint8Array, bytesMax: number): Uint8Array {
@@ -71,4 +77,61 @@ function lengthOf(block: Reader, bits: number): number {
     length += byte;
     if (byte < 255) return length;
   }
+}
+
+/** One frame of independent blocks; a block that doesn't get smaller is stored. */
+export function compressLz4(input: Uint8Array): Uint8Array {
+  const blocks = Math.ceil(input.length / WRITTEN_BLOCK_BYTES);
+  const rest = blocks * 4 + END_MARK_BYTES;
+  const out = new Uint8Array(WRITTEN_HEADER.length + input.length + rest + WRITTEN_BLOCK_BYTES);
+  const view = new DataView(out.buffer);
+  out.set(WRITTEN_HEADER);
+  let at = WRITTEN_HEADER.length;
+  for (let start = 0; start < input.length; start += WRITTEN_BLOCK_BYTES) {
+    const end = Math.min(start + WRITTEN_BLOCK_BYTES, input.length);
+    const size = writeBlock(input, start, end, out, at + 4) - (at + 4);
+    const stored = size >= end - start;
+    if (stored) out.set(input.subarray(start, end), at + 4);
+    view.setUint32(at, stored ? end - start + STORED : size, true);
+    at += 4 + (stored ? end - start : size);
+  }
+  // What a block that was stored after all left behind itself.
+  out.fill(0, at, at + END_MARK_BYTES);
+  return out.slice(0, at + END_MARK_BYTES);
+}
+
+/** Writes the sequences of `input[start, end)`; returns where they end. At worst 1/255 larger. */
+function writeBlock(
+  input: Uint8Array,
+  start: number,
+  end: number,
+  out: Uint8Array,
+  position: number,
+): number {
+  let at = position;
+  const sequence = (from: number, to: number, more: number) => {
+    const literals = to - from;
+    const token = at++;
+    if (literals >= 15) at = writeLength(out, at, literals - 15);
+    out.set(input.subarray(from, to), at);
+    at += literals;
+    out[token] = (Math.min(literals, 15) << 4) | Math.min(more, 15);
+  };
+  const tail = findMatches(input, start, end, (from, to, distance, length) => {
+    const more = length - MATCH_MIN;
+    sequence(from, to, more);
+    out[at++] = distance & 0xff;
+    out[at++] = distance >>> 8;
+    if (more >= 15) at = writeLength(out, at, more - 15);
+  });
+  sequence(tail, end, 0);
+  return at;
+}
+
+function writeLength(out: Uint8Array, position: number, length: number): number {
+  let at = position;
+  let left = length;
+  for (; left >= 255; left -= 255) out[at++] = 255;
+  out[at++] = left;
+  return at;
 }

@@ -140,7 +140,7 @@ Deno.test("alterConfigsHandler changes a topic whole or not at all", async () =>
   await using rooms = await TopicRooms.start({ orders: 1 });
   const { errorCode } = await alter(rooms, "orders", {
     "retention.ms": "1000",
-    "cleanup.policy": "compact",
+    "cleanup.policy": "erase",
   });
   assertEquals(errorCode, ErrorCode.INVALID_CONFIG);
   assertEquals(overrides(rooms, "orders"), {});
@@ -201,7 +201,7 @@ Deno.test("incrementalAlterConfigsHandler refuses what cannot be done", async ()
     [[SET, "retention.ms", null], ErrorCode.INVALID_REQUEST],
     [[4, "retention.ms", "1"], ErrorCode.INVALID_REQUEST],
     [[APPEND, "retention.ms", "1"], ErrorCode.INVALID_CONFIG],
-    [[APPEND, "cleanup.policy", "compact"], ErrorCode.INVALID_CONFIG],
+    [[APPEND, "cleanup.policy", "erase"], ErrorCode.INVALID_CONFIG],
     [[SUBTRACT, "cleanup.policy", "delete"], ErrorCode.INVALID_CONFIG],
     [[SET, "retention.msec", "1"], ErrorCode.INVALID_CONFIG],
   ];

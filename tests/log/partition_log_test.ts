@@ -1,7 +1,11 @@
 import { assert, assertEquals, assertLess, assertRejects } from "@std/assert";
 import { rewriteTail } from "../../core/log/rewrite.ts";
 import { deleteRemoved, enforceRetention } from "../../core/log/retention.ts";
+import { concat, crc32c } from "../../core/bytes/mod.ts";
+import { buildBatch } from "../../core/protocol/batch_builder.ts";
 import { ErrorCode } from "../../core/protocol/errors.ts";
+import { compressionOf, stampCrc } from "../../core/protocol/record_batch.ts";
+import { batchesOf, readRecords } from "../../core/protocol/records.ts";
 import { segmentKey } from "../../core/storage/keys.ts";
 import { StoreError } from "../../core/storage/object_store.ts";
 import type { PartitionLogState } from "../../core/log/partition_log.ts";
@@ -351,4 +355,58 @@ Deno.test("read() of a damaged segment is a storage error, not garbage", async (
   const again = await (await s.open()).log(topic);
   const error = await assertRejects(() => readAll(again), StoreError, "damaged");
   assertEquals(error.outcome, "fatal");
+});
+
+Deno.test("append() compresses again what the topic's compression.type asks for", async () => {
+  const { scene: s, log } = await scene();
+  const values = Array.from({ length: 20 }, (_, index) => `value ${index} `.repeat(30));
+  for (const compression of ["gzip", "snappy", "lz4", "zstd", "none"] as const) {
+    s.settings.compression = compression;
+    const sent = buildBatch({
+      records: values.map((value) => ({ value: new TextEncoder().encode(value) })),
+      baseTimestampMs: T0,
+      compression: compression === "none" ? "gzip" : "none",
+      producerId: 7,
+      producerEpoch: 0,
+      baseSequence: log.logEndOffset,
+    });
+    assertEquals(await append(log, sent).committed, 0);
+  }
+  const { signal } = new AbortController();
+  const read = await log.read(0, 1 << 20, "read_uncommitted", true, signal);
+  const stored = concat(read.records);
+  read.release();
+  assertEquals(
+    [...batchesOf(stored)].map(({ header }) => compressionOf(header.attributes)),
+    ["gzip", "snappy", "lz4", "zstd", "none"],
+  );
+  const texts = [...readRecords(stored)].map(({ value }) => new TextDecoder().decode(value!));
+  assertEquals(texts, Array.from({ length: 5 }, () => values).flat());
+  for (const { bytes, header } of batchesOf(stored)) {
+    assertEquals(header.crc, crc32c(bytes, 21), "CRC of a batch that was compressed again");
+  }
+});
+
+Deno.test("append() refuses records without a key, and broken ones", async () => {
+  const { scene: s, log } = await scene();
+  s.settings.compacted = true;
+  const value = new TextEncoder().encode("v");
+  const batch = (keys: readonly (string | null)[]) =>
+    buildBatch({
+      baseTimestampMs: T0,
+      records: keys.map((key) => ({
+        key: key === null ? null : new TextEncoder().encode(key),
+        value,
+      })),
+    });
+  assertEquals(append(log, batch(["a", null])).errorCode, ErrorCode.INVALID_RECORD);
+  assertEquals(append(log, batch(["a", ""])).errorCode, 0);
+  s.settings.compacted = false;
+  s.settings.compression = "lz4";
+  const broken = batch(["a"]);
+  broken[broken.length - 1]! ^= 1;
+  broken[22] = 1;
+  stampCrc(broken, new DataView(broken.buffer), 0, broken.length);
+  assertEquals(append(log, broken).errorCode, ErrorCode.INVALID_RECORD);
+  assertEquals(log.logEndOffset, 2);
 });

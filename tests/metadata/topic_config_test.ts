@@ -28,8 +28,17 @@ const VALUES: readonly [name: string, good: readonly string[], bad: readonly str
   ]],
   ["segment.bytes", ["65536", "1073741824"], ["65535", "0", "-1", "1073741825", "2147483648"]],
   ["max.message.bytes", ["0", "1048588", "104857600"], ["-1", "104857601"]],
-  ["cleanup.policy", ["delete"], ["compact", "compact,delete", "", "Delete", "toString"]],
-  ["compression.type", ["producer"], ["gzip", "none", "uncompressed"]],
+  ["cleanup.policy", ["delete", "compact", "compact,delete", "delete, compact"], [
+    "",
+    "Delete",
+    "delete,erase",
+    "toString",
+  ]],
+  ["compression.type", ["producer", "gzip", "lz4", "snappy", "zstd", "uncompressed"], [
+    "none",
+    "GZIP",
+    "",
+  ]],
   ["message.timestamp.type", ["CreateTime", "LogAppendTime"], ["createtime", ""]],
   ["min.insync.replicas", ["1", "2"], ["0"]],
   ["min.cleanable.dirty.ratio", ["0", "0.5", "1"], ["1.1", "-0.1", "half", ""]],
@@ -74,6 +83,10 @@ Deno.test("topicSettings() gives effective values, cached until the topic change
     timestampAfterMaxMs: 3_600_000,
     indexIntervalBytes: 4096,
     fileDeleteDelayMs: 60_000,
+    deleted: true,
+    compacted: false,
+    compression: "producer",
+    compressionLevels: { gzip: -1, zstd: 3 },
   });
   assertStrictEquals(topicSettings(topic, DEFAULTS), settings);
   const changed = { ...topic, configs: new Map([["segment.bytes", "65536"]]) };

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { gzipSync, zstdCompressSync } from "node:zlib";
 import { concat, MalformedError } from "../../core/bytes/mod.ts";
 import { buildBatch, type NewRecord } from "../../core/protocol/batch_builder.ts";
-import { decompress } from "../../core/protocol/compression.ts";
+import { compress, decompress } from "../../core/protocol/compression.ts";
 import { type CompressionName, stampCrc } from "../../core/protocol/record_batch.ts";
 import {
   batchesOf,
@@ -117,7 +117,7 @@ Deno.test({
   ignore: !haveOracle,
   async fn() {
     const prng = new Prng("batches for kafka");
-    const cases = (["none", "gzip", "zstd"] as const).map((compression) => {
+    const cases = CODECS.map((compression) => {
       const records = randomRecords(prng, 20);
       const bytes = buildBatch({ records, baseTimestampMs: BASE_TIMESTAMP_MS, compression });
       return { records, bytes };
@@ -163,6 +163,31 @@ Deno.test("decompress() stops at its limit, in every codec", () => {
     assert(decompress(codec, input, 2 << 20).length >= 1 << 20, codec);
     const error = assertThrows(() => decompress(codec, input, 100_000), codec);
     assert(error instanceof MalformedError, codec);
+  }
+});
+
+Deno.test("compress() is undone by decompress(), in every codec, for every kind of bytes", () => {
+  const prng = new Prng("compress");
+  const words = ["offset", "partition", "a", "leader epoch ", "\u{1f600}", "000000000000"];
+  const texts = [0, 1, 3, 4, 11, 12, 13, 17, 60, 61, 255, 256, 270, 4096, 65_535, 65_536, 200_000];
+  for (const codec of CODECS) {
+    for (const length of texts) {
+      let text = "";
+      while (text.length < length) text += words[prng.below(words.length)];
+      const inputs = [
+        new TextEncoder().encode(text).subarray(0, length),
+        randomBytes(length, prng),
+        new Uint8Array(length),
+      ];
+      for (const input of inputs) {
+        const packed = compress(codec, input);
+        assertEquals(decompress(codec, packed), input, `${codec}, ${length} bytes`);
+        const worst = input.length * 7 / 6 + 64;
+        assert(packed.length <= worst, `${codec} makes ${packed.length} of ${length} bytes`);
+      }
+      const small = compress(codec, new Uint8Array(length)).length;
+      if (codec !== "none" && length >= 4096) assert(small < length / 10, `${codec}: ${small}`);
+    }
   }
 });
 

@@ -97,6 +97,29 @@ function compressed(codec: Feature & ("gzip" | "snappy" | "lz4" | "zstd"), id: n
   };
 }
 
+/** Whatever the client sends, the log holds what the topic says, and the client reads it. */
+async function compressedByTopic(context: Context): Promise<void> {
+  const { agent } = context;
+  const codecs = { uncompressed: 0, gzip: 1, snappy: 2, lz4: 3, zstd: 4 };
+  for (const [codec, id] of Object.entries(codecs)) {
+    const topic = context.name(`stored-${codec}`);
+    const configs = { "compression.type": codec };
+    await agent.call("createTopic", { topic, partitions: 1, configs });
+    const sent = [...Array(60).keys()].map((index) =>
+      record(`k${index}`, base64(noise(400, index)) + "the same words ".repeat(60), { p: 0 })
+    );
+    const compression = codec === "uncompressed" ? "gzip" : undefined;
+    await agent.call("produce", { topic, records: sent, ...(compression ? { compression } : {}) });
+    const args = { topic, partitions: 1, from: "earliest", count: 60, waitMs: WAIT_MS } as const;
+    const got = await agent.call("consume", args);
+    assertSameRecords(got, sent);
+    assertDense(got);
+    for (const { codec: stored } of await storedBatches(context.bootstrap, topic, 0)) {
+      assertEquals(stored, id, `compression.type=${codec}`);
+    }
+  }
+}
+
 async function big(context: Context): Promise<void> {
   const topic = context.name("big");
   await context.agent.call("createTopic", { topic, partitions: 1 });
@@ -186,6 +209,11 @@ export const recordScenarios: readonly Scenario[] = [
   compressed("snappy", 2),
   compressed("lz4", 3),
   compressed("zstd", 4),
+  {
+    criterion: "reads what the topic's compression.type made of its records",
+    needs: ["produce", "consume", "createTopic", "gzip", "snappy", "lz4", "zstd"],
+    run: compressedByTopic,
+  },
   { criterion: "carries records of 900 KB", needs: ["produce", "consume"], run: big },
   acknowledged(0),
   acknowledged(1),
