@@ -18,6 +18,9 @@ import type { WalLedger } from "./wal_ledger.ts";
 const TICK_MS = 1_000;
 /** More bytes written and read than this in a tick: clients are busy, and rewriting waits. */
 const BUSY_BYTES = 8 << 20;
+/** Ticks without that before rewriting starts: clients that read what they just wrote, or whose
+ * group takes a moment to form, come back within this time. */
+const QUIET_TICKS = 5;
 /** Keys deleted with one call. */
 const DELETE_BATCH = 500;
 
@@ -47,6 +50,7 @@ export class Housekeeping {
   #stopped = false;
   /** As of the last tick. */
   #trafficBytes = 0;
+  #quietTicks = QUIET_TICKS;
   #nextRetentionMs = 0;
   #deleting: Promise<void> = Promise.resolve();
   #deletionTimer: Timer | undefined;
@@ -110,10 +114,10 @@ export class Housekeeping {
   /** Rewrites what is due: full segments when producers are quiet, the oldest when WAL piles up. */
   async #relieve(): Promise<void> {
     const { context, logs, ledger, walBytes } = this.options;
-    const busy = this.#busy();
+    this.#quietTicks = this.#busy() ? 0 : this.#quietTicks + 1;
     this.#trafficBytes = this.#traffic();
     const hard = () => ledger.bytes > WAL_BYTES_HARD || ledger.objects > WAL_OBJECTS_HARD;
-    if (busy && !hard()) return;
+    if (this.#quietTicks < QUIET_TICKS && !hard()) return;
     const oldMs = context.runtime.clock.wallMs() - this.options.walAgeMs;
     for (let again = true; again;) {
       again = false;
