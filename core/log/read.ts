@@ -17,6 +17,9 @@ export interface ReadRequest {
 
 const RELOADS_MAX = 3;
 
+/** Read ahead of a consumer that the WAL's tail is loaded for: what its next fetch takes. */
+const TAIL_AHEAD_BYTES = 1 << 20;
+
 /** See PartitionLog.read; StoreErrors pass through. */
 export async function readLog(log: PartitionLogState, o: ReadRequest): Promise<ReadResult> {
   return await reloaded(log, async () => {
@@ -99,39 +102,69 @@ export function segmentIndex(
   return low;
 }
 
-async function readTail(log: PartitionLogState, o: ReadRequest): Promise<ReadResult> {
-  const { cache } = log.context;
-  const limit = log.limit(o.isolation);
+/** Consecutive bytes of one WAL object. */
+interface TailRun {
+  readonly key: string;
+  readonly size: number;
+  readonly start: number;
+  end: number;
+}
+
+/** The runs of whole batches from entry `from` on, and the entry behind them. */
+function runsOf(
+  log: PartitionLogState,
+  from: number,
+  limit: number,
+  maxBytes: number,
+  atLeastOne: boolean,
+): { runs: TailRun[]; bytes: number; next: number } {
   const { entries } = log.tail;
-  const leases = new LeaseSet();
-  const records: Uint8Array[] = [];
+  const runs: TailRun[] = [];
   let bytes = 0;
-  // Chosen before the first await: the tail may be compacted away while blocks are read.
-  const chosen: { key: string; size: number; start: number; end: number }[] = [];
-  for (let index = log.tail.indexOf(o.offset); index < entries.length; index++) {
-    const { row, object } = entries[index]!;
+  let next = from;
+  for (; next < entries.length; next++) {
+    const { row, object } = entries[next]!;
     if (row.baseOffset >= limit) break;
-    const first = chosen.length === 0;
-    if (bytes + row.length > o.maxBytes && !(first && o.atLeastOneBatch)) break;
+    if (bytes + row.length > maxBytes && !(bytes === 0 && atLeastOne)) break;
     bytes += row.length;
-    const last = chosen.at(-1);
+    const last = runs.at(-1);
     if (last !== undefined && last.key === object.key && last.end === row.position) {
       last.end += row.length;
     } else {
       const end = row.position + row.length;
-      chosen.push({ key: object.key, size: object.size, start: row.position, end });
+      runs.push({ key: object.key, size: object.size, start: row.position, end });
     }
   }
+  return { runs, bytes, next };
+}
+
+async function readTail(log: PartitionLogState, o: ReadRequest): Promise<ReadResult> {
+  const { cache, signal } = log.context;
+  const limit = log.limit(o.isolation);
+  const leases = new LeaseSet();
+  const records: Uint8Array[] = [];
+  // Chosen before the first await: the tail may be compacted away while blocks are read.
+  const from = log.tail.indexOf(o.offset);
+  const { runs, bytes, next } = runsOf(log, from, limit, o.maxBytes, o.atLeastOneBatch);
+  const ahead = runsOf(log, next, limit, TAIL_AHEAD_BYTES, false).runs;
+  let missed = false;
   try {
-    for (const { key, size, start, end } of chosen) {
-      const lease = cache.tryRead(key, start, end) ??
-        await cache.read(key, size, start, end, o.signal);
+    for (const { key, size, start, end } of runs) {
+      let lease = cache.tryRead(key, start, end);
+      if (lease === undefined) {
+        missed = true;
+        lease = await cache.read(key, size, start, end, o.signal);
+      }
       if (lease === undefined) throw new SegmentGoneError("WAL object is gone");
       for (const part of leases.add(lease)) records.push(part);
     }
   } catch (error) {
     leases.release();
     throw error;
+  }
+  // A consumer that catches up comes back for these; faults are then told to it.
+  if (missed) {
+    for (const run of ahead) cache.prefetch(run.key, run.size, run.start, run.end, signal);
   }
   log.context.traffic.readBytes += bytes;
   return {

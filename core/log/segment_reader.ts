@@ -104,13 +104,8 @@ export class SegmentReader {
   prefetch(prefix: string, segment: SegmentInfo, signal: AbortSignal): void {
     const key = segmentKey(prefix, segment.baseOffset);
     const end = Math.min(segment.bytes, PREFETCH_BYTES);
-    const held = this.cache.tryRead(key, 0, end);
-    if (held !== undefined) return held.release();
-    const loads = [
-      this.#index(prefix, segment),
-      this.cache.read(key, segment.bytes, 0, end, signal).then((lease) => lease?.release()),
-    ];
-    void Promise.allSettled(loads);
+    this.cache.prefetch(key, segment.bytes, 0, end, signal);
+    void Promise.allSettled([this.#index(prefix, segment)]);
   }
 
   /** All batch headers of the segment, in order, until `visit` returns false. */
