@@ -31,6 +31,7 @@ import { Semaphore } from "./runtime/semaphore.ts";
 import { createServer, type Server } from "./server/server.ts";
 import { BlockCache } from "./storage/block_cache.ts";
 import { chainPrefix } from "./storage/keys.ts";
+import { ReadAhead } from "./storage/read_ahead.ts";
 import type { ObjectStore } from "./storage/object_store.ts";
 import { checkStore } from "./storage/store_check.ts";
 import type { Commit, WalObject } from "./storage/wal/commit.ts";
@@ -155,11 +156,13 @@ class BrokerProcess implements Broker {
 
   #logContext(cache: BlockCache, chain: WalChain, pool: SlabPool): LogContext {
     const { config, runtime, store } = this.options;
+    const readAhead = new ReadAhead(cache);
     return {
       runtime,
       store,
       cache,
-      segments: new SegmentReader(store, cache, SEGMENT_INDEXES_MAX),
+      readAhead,
+      segments: new SegmentReader(store, cache, readAhead, SEGMENT_INDEXES_MAX),
       chain,
       pool,
       namespace: config.namespace,

@@ -121,6 +121,9 @@ export const WAL_BYTES_HARD = 4 * 1024 * 1024 * 1024;
  * all uploads in flight, one queued and one open commit. */
 export const UNCOMMITTED_BYTES_MAX = 20 * 1024 * 1024;
 
+/** Loads ahead of readers at once; hints beyond are dropped. */
+export const READS_AHEAD_MAX = 16;
+
 /** Slabs (1 MiB) kept for reuse; more go to the garbage collector. */
 export const SLABS_IDLE_MAX = 4;
 

@@ -1,4 +1,5 @@
 import type { BlockCache } from "../storage/block_cache.ts";
+import type { ReadAhead } from "../storage/read_ahead.ts";
 import type { ObjectStore } from "../storage/object_store.ts";
 import type { WalChain } from "../storage/wal/chain.ts";
 import type { TopicInfo } from "../metadata/topics.ts";
@@ -12,6 +13,7 @@ export interface LogContext {
   readonly runtime: Runtime;
   readonly store: ObjectStore;
   readonly cache: BlockCache;
+  readonly readAhead: ReadAhead;
   readonly segments: SegmentReader;
   readonly chain: WalChain;
   readonly pool: SlabPool;

@@ -139,7 +139,7 @@ function runsOf(
 }
 
 async function readTail(log: PartitionLogState, o: ReadRequest): Promise<ReadResult> {
-  const { cache, signal } = log.context;
+  const { cache, readAhead, signal } = log.context;
   const limit = log.limit(o.isolation);
   const leases = new LeaseSet();
   const records: Uint8Array[] = [];
@@ -163,8 +163,8 @@ async function readTail(log: PartitionLogState, o: ReadRequest): Promise<ReadRes
     throw error;
   }
   // A consumer that catches up comes back for these; faults are then told to it.
-  if (missed) {
-    for (const run of ahead) cache.prefetch(run.key, run.size, run.start, run.end, signal);
+  for (const { key, size, start, end } of missed ? ahead : []) {
+    readAhead.start(key, size, start, end, signal);
   }
   log.context.traffic.readBytes += bytes;
   return {

@@ -5,6 +5,7 @@
 import { Gather, MalformedError } from "../bytes/mod.ts";
 import type { BlockCache } from "../storage/block_cache.ts";
 import { indexKey, segmentKey } from "../storage/keys.ts";
+import type { ReadAhead } from "../storage/read_ahead.ts";
 import type { SegmentInfo } from "../storage/manifest.ts";
 import { type ObjectStore, StoreError } from "../storage/object_store.ts";
 import {
@@ -49,6 +50,7 @@ export class SegmentReader {
   constructor(
     readonly store: ObjectStore,
     readonly cache: BlockCache,
+    readonly ahead: ReadAhead,
     readonly indexesMax: number,
   ) {}
 
@@ -104,7 +106,7 @@ export class SegmentReader {
   prefetch(prefix: string, segment: SegmentInfo, signal: AbortSignal): void {
     const key = segmentKey(prefix, segment.baseOffset);
     const end = Math.min(segment.bytes, PREFETCH_BYTES);
-    this.cache.prefetch(key, segment.bytes, 0, end, signal);
+    this.ahead.start(key, segment.bytes, 0, end, signal);
     void Promise.allSettled([this.#index(prefix, segment)]);
   }
 

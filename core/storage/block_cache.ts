@@ -203,13 +203,6 @@ export class BlockCache {
     return undefined;
   }
 
-  /** Starts to bring `[start, end)` into memory; a fault is told to whoever reads it then. */
-  prefetch(key: string, size: number, start: number, end: number, signal: AbortSignal): void {
-    const held = this.tryRead(key, start, Math.min(end, size));
-    if (held !== undefined) return held.release();
-    this.read(key, size, start, end, signal).then((lease) => lease?.release(), () => {});
-  }
-
   /** Forgets an object. Readers keep what they hold; running loads serve only who waits now. */
   invalidate(key: string): void {
     const object = this.#objects.get(key);

@@ -9,6 +9,7 @@ import type { LogContext } from "../../core/log/log_context.ts";
 import { Logs } from "../../core/log/logs.ts";
 import type { AppendResult } from "../../core/log/partition.ts";
 import { PartitionLogState } from "../../core/log/partition_log.ts";
+import { ReadAhead } from "../../core/storage/read_ahead.ts";
 import { SegmentReader } from "../../core/log/segment_reader.ts";
 import { WalLedger } from "../../core/log/wal_ledger.ts";
 import { raiseLowWater } from "../../core/metadata/brokers.ts";
@@ -173,11 +174,13 @@ export class Room {
     });
     await adopt(base, incarnation, this.chain);
     for (const object of incarnation.recovered.objects) ledger.addAdopted(object);
+    const readAhead = new ReadAhead(cache);
     const context: LogContext = {
       runtime,
       store,
       cache,
-      segments: new SegmentReader(store, cache, 16),
+      readAhead,
+      segments: new SegmentReader(store, cache, readAhead, 16),
       chain: this.chain,
       pool,
       namespace: "ns",

@@ -1,0 +1,20 @@
+import { READS_AHEAD_MAX } from "../config/limits.ts";
+import type { BlockCache } from "./block_cache.ts";
+
+/** Brings bytes into the cache before they are asked for; dropped where many run. */
+export class ReadAhead {
+  #running = 0;
+
+  constructor(readonly cache: BlockCache) {}
+
+  /** Starts to load `[start, end)` of an object of `size` bytes; faults are told to its reader. */
+  start(key: string, size: number, start: number, end: number, signal: AbortSignal): void {
+    if (this.#running >= READS_AHEAD_MAX) return;
+    const held = this.cache.tryRead(key, start, Math.min(end, size));
+    if (held !== undefined) return held.release();
+    this.#running++;
+    this.cache.read(key, size, start, end, signal)
+      .then((lease) => lease?.release(), () => {})
+      .finally(() => this.#running--);
+  }
+}
