@@ -5,14 +5,10 @@
  * again.
  */
 import type { Config } from "../config/config.ts";
-import {
-  METADATA_COMMITS_PARALLEL,
-  METADATA_RETRY_MAX_MS,
-  METADATA_RETRY_MIN_MS,
-  METADATA_VIEW_WAIT_MS,
-} from "../config/limits.ts";
+import { METADATA_COMMITS_PARALLEL, METADATA_VIEW_WAIT_MS } from "../config/limits.ts";
 import { ErrorCode } from "../protocol/errors.ts";
-import { type Runtime, Semaphore, sleep } from "../runtime/mod.ts";
+import { type Runtime, Semaphore } from "../runtime/mod.ts";
+import { Follower } from "./follower.ts";
 import { LIVE_TOPICS_PREFIX, topicDeletionKey, topicKey, TOPICS_PREFIX } from "./keys.ts";
 import { MetadataError, type MetadataStore, type Revision } from "./metadata_store.ts";
 import {
@@ -58,31 +54,35 @@ export class TopicRegistry {
   readonly #view = new TopicView();
   readonly #writer: TopicWriter;
   readonly #listeners = new Set<(change: TopicChange) => void>();
-  /** Ends the pause between two attempts to watch. */
-  #pause: AbortController | undefined;
   readonly #waiters = new Set<ViewWaiter>();
   readonly #parallel = new Semaphore(METADATA_COMMITS_PARALLEL);
-  readonly #stop = new AbortController();
-  #following: Promise<void> | undefined;
+  readonly #follower: Follower;
+  #stopped = false;
 
   constructor({ runtime, store, config }: TopicRegistryOptions) {
     this.#runtime = runtime;
     this.#store = store;
     this.#writer = new TopicWriter(runtime, store, config, this.#view, (r) => this.#reached(r));
+    this.#follower = new Follower({
+      runtime,
+      store,
+      prefix: TOPICS_PREFIX,
+      what: "topics",
+      load: (entries, revision) => this.#tell(this.#view.load(entries, revision)),
+      apply: (events, revision) => this.#tell(this.#view.apply(events, revision)),
+    });
   }
 
   /** Loads the view and follows the store from then on; rejects when the store cannot be read. */
-  async start(): Promise<void> {
-    const { entries, revision } = await this.#store.list(TOPICS_PREFIX);
-    this.#view.load(entries, revision);
-    this.#following = this.#follow();
+  start(): Promise<void> {
+    return this.#follower.start();
   }
 
   /** Ends following; changes that wait for the view are answered REQUEST_TIMED_OUT. Idempotent. */
   async stop(): Promise<void> {
-    this.#stop.abort();
+    this.#stopped = true;
     for (const waiter of [...this.#waiters]) waiter.done(false);
-    await this.#following;
+    await this.#follower.stop();
   }
 
   byName(name: string): TopicInfo | undefined {
@@ -208,7 +208,7 @@ export class TopicRegistry {
   /** Resolves once the view holds `revision`: true, or false when it takes too long. */
   #reached(revision: Revision): Promise<boolean> {
     if (this.#view.revision >= revision) return Promise.resolve(true);
-    if (this.#stop.signal.aborted) return Promise.resolve(false);
+    if (this.#stopped) return Promise.resolve(false);
     return new Promise((resolve) => {
       const waiter: ViewWaiter = {
         revision,
@@ -220,37 +220,8 @@ export class TopicRegistry {
       };
       const timer = this.#runtime.timers.after(METADATA_VIEW_WAIT_MS, () => waiter.done(false));
       this.#waiters.add(waiter);
-      // The store answers again: no reason to sit a pause out.
-      this.#pause?.abort();
+      this.#follower.hurry();
     });
-  }
-
-  /** Watches until stopped; after a failure or a gap it lists again. */
-  async #follow(): Promise<void> {
-    const { signal } = this.#stop;
-    let pauseMs = METADATA_RETRY_MIN_MS;
-    while (!signal.aborted) {
-      try {
-        for await (const batch of this.#store.watch(TOPICS_PREFIX, this.#view.revision, signal)) {
-          pauseMs = METADATA_RETRY_MIN_MS;
-          if ("compacted" in batch) break;
-          this.#tell(this.#view.apply(batch.events, batch.revision));
-        }
-        if (signal.aborted) return;
-        const { entries, revision } = await this.#store.list(TOPICS_PREFIX);
-        this.#tell(this.#view.load(entries, revision));
-      } catch (error) {
-        if (signal.aborted) return;
-        this.#runtime.log.warn("topics are not followed at the moment; trying again", {
-          error,
-          pauseMs,
-        });
-        this.#pause = new AbortController();
-        await sleep(this.#runtime.timers, pauseMs, AbortSignal.any([signal, this.#pause.signal]));
-        this.#pause = undefined;
-        pauseMs = Math.min(pauseMs * 2, METADATA_RETRY_MAX_MS);
-      }
-    }
   }
 
   #tell(changes: readonly TopicChange[]): void {

@@ -6,6 +6,7 @@
  * May import: nothing.
  * @module
  */
+export * from "./repeater.ts";
 export * from "./runtime.ts";
 export * from "./assert.ts";
 export * from "./deferred.ts";
