@@ -10,12 +10,15 @@ import {
   SLABS_IDLE_MAX,
   UNCOMMITTED_BYTES_MAX,
 } from "./config/limits.ts";
-import { adopt, recover } from "./cluster/recovery.ts";
+import { logHoldings } from "./cluster/log_holdings.ts";
+import { ClusterNode } from "./cluster/node.ts";
+import { adopt, join, recover } from "./cluster/recovery.ts";
 import { LEADER_EPOCH, singleNode } from "./cluster/single_node.ts";
 import { GroupCoordinator } from "./groups/coordinator.ts";
+import { shardOf } from "./groups/shards.ts";
 import { handlers } from "./handlers/mod.ts";
 import { FetchSessions } from "./handlers/fetch/sessions.ts";
-import type { Rooms } from "./handlers/rooms.ts";
+import type { BrokerInfo, Rooms } from "./handlers/rooms.ts";
 import { Housekeeping } from "./log/housekeeping.ts";
 import type { LogContext } from "./log/log_context.ts";
 import { Logs } from "./log/logs.ts";
@@ -43,6 +46,8 @@ export interface BrokerOptions {
   readonly runtime: Runtime;
   readonly store: ObjectStore;
   readonly metadata: MetadataStore;
+  /** Other brokers share store and metadata; left out: this one leads everything. */
+  readonly clustered?: boolean;
   /** The broker cannot go on (fenced, broken invariant): the process should end. */
   readonly onFatal?: (error: unknown) => void;
 }
@@ -83,6 +88,7 @@ class BrokerProcess implements Broker {
   readonly #stopping: (() => Promise<void> | void)[] = [];
   #chain: WalChain | undefined;
   #server: Server | undefined;
+  #node: ClusterNode | undefined;
   #stopped: Promise<void> | undefined;
 
   constructor(readonly options: BrokerOptions) {}
@@ -92,32 +98,17 @@ class BrokerProcess implements Broker {
     const { namespace, brokerId } = config;
     const signal = this.#abort.signal;
     await checkStore(runtime, store, namespace, brokerId, signal);
-    this.clusterId = await clusterId(metadata, runtime, config.clusterId);
-    if (config.clusterId !== null && config.clusterId !== this.clusterId) {
-      throw new WrongClusterError(
-        `the metadata store belongs to cluster ${this.clusterId}, not ${config.clusterId}; ` +
-          "correct KAFSCALE_CLUSTER_ID or point the broker at its own metadata",
-      );
-    }
+    await this.#identify();
     const topics = new TopicRegistry({ runtime, store: metadata, config });
     await topics.start();
     this.#stopping.push(() => topics.stop());
 
     const base = { runtime, store, metadata, topics, namespace, brokerId, signal };
-    const incarnation = await recover(base);
+    const incarnation = this.options.clustered === true
+      ? await join(metadata, brokerId)
+      : await recover(base);
     const pool = new SlabPool(SLABS_IDLE_MAX);
-    const blocks = blockBuffers(store.advice.rangeBytes);
-    const cache = new BlockCache({
-      store,
-      capacityBytes: config.cacheBytes,
-      blockBytes: store.advice.rangeBytes,
-      readAheadBytes: store.advice.readAheadBytes,
-      buffers: blocks,
-      // All other memory for records counts, so that the setting bounds it as far as it can.
-      reservedBytes: () =>
-        (this.#chain?.uncommittedBytes ?? 0) + (this.#server?.bufferBytes() ?? 0) +
-        pool.idleBytes + blocks.idleBytes,
-    });
+    const cache = this.#openCache(pool);
     const ledger = new WalLedger({
       runtime,
       store,
@@ -129,11 +120,15 @@ class BrokerProcess implements Broker {
       ledger.addOwn(object);
       keepForReads(cache, object, commit);
     });
-    await adopt(base, incarnation, chain);
-    for (const object of incarnation.recovered.objects) ledger.addAdopted(object);
+    const node = this.#joinCluster(topics, incarnation.brokerEpoch);
+    if (node === undefined) {
+      await adopt(base, incarnation, chain);
+      for (const object of incarnation.recovered.objects) ledger.addAdopted(object);
+    }
 
-    const context = this.#logContext(cache, chain, pool);
-    const logs = new Logs(context, topics, incarnation.recovered);
+    const context = this.#logContext(cache, chain, pool, node);
+    const leads = node === undefined ? undefined : node.leads.bind(node);
+    const logs = new Logs(context, topics, incarnation.recovered, leads);
     const housekeeping = new Housekeeping({
       context,
       logs,
@@ -147,14 +142,73 @@ class BrokerProcess implements Broker {
       if (change.type === "deleted") housekeeping.resumeDeletions();
       else logs.changed(change.topic);
     });
-    await this.#serve(topics, logs);
+    const groups = await this.#serve(topics, logs, node);
     housekeeping.start();
     this.#stopping.push(() => logs.close());
     this.#stopping.push(() => housekeeping.stop());
-    this.#sweepLeftovers(ledger, incarnation.brokerEpoch);
+    if (node === undefined) this.#sweepLeftovers(ledger, incarnation.brokerEpoch);
+    else {
+      this.#stopping.push(() => node.stop());
+      await node.start(logHoldings(logs, chain, groups.shards!));
+    }
   }
 
-  #logContext(cache: BlockCache, chain: WalChain, pool: SlabPool): LogContext {
+  async #identify(): Promise<void> {
+    const { config, runtime, metadata } = this.options;
+    this.clusterId = await clusterId(metadata, runtime, config.clusterId);
+    if (config.clusterId === null || config.clusterId === this.clusterId) return;
+    throw new WrongClusterError(
+      `the metadata store belongs to cluster ${this.clusterId}, not ${config.clusterId}; ` +
+        "correct KAFSCALE_CLUSTER_ID or point the broker at its own metadata",
+    );
+  }
+
+  #openCache(pool: SlabPool): BlockCache {
+    const { config, store } = this.options;
+    const blocks = blockBuffers(store.advice.rangeBytes);
+    return new BlockCache({
+      store,
+      capacityBytes: config.cacheBytes,
+      blockBytes: store.advice.rangeBytes,
+      readAheadBytes: store.advice.readAheadBytes,
+      buffers: blocks,
+      // All other memory for records counts, so that the setting bounds it as far as it can.
+      reservedBytes: () =>
+        (this.#chain?.uncommittedBytes ?? 0) + (this.#server?.bufferBytes() ?? 0) +
+        pool.idleBytes + blocks.idleBytes,
+    });
+  }
+
+  /** Undefined where this broker leads everything, because its metadata is its own. */
+  #joinCluster(topics: TopicRegistry, brokerEpoch: number): ClusterNode | undefined {
+    if (this.options.clustered !== true) return undefined;
+    const { config, runtime, store, metadata } = this.options;
+    this.#node = new ClusterNode({
+      runtime,
+      store,
+      metadata,
+      topics,
+      namespace: config.namespace,
+      self: { brokerId: config.brokerId, brokerEpoch },
+      address: () => this.#address(),
+      leaseMs: config.brokerLeaseMs,
+      signal: this.#abort.signal,
+    });
+    return this.#node;
+  }
+
+  #address(): BrokerInfo {
+    const { config } = this.options;
+    const { host, port } = advertisedAddress(config, { host: this.host, port: this.port });
+    return { nodeId: config.brokerId, host, port, rack: config.rack };
+  }
+
+  #logContext(
+    cache: BlockCache,
+    chain: WalChain,
+    pool: SlabPool,
+    node: ClusterNode | undefined,
+  ): LogContext {
     const { config, runtime, store } = this.options;
     const readAhead = new ReadAhead(cache);
     return {
@@ -167,7 +221,7 @@ class BrokerProcess implements Broker {
       pool,
       namespace: config.namespace,
       settings: (topic) => topicSettings(topic, config),
-      leaderEpoch: () => LEADER_EPOCH,
+      leaderEpoch: node === undefined ? () => LEADER_EPOCH : node.leaderEpoch.bind(node),
       traffic: { readBytes: 0 },
       readaheadSegments: config.readaheadSegments,
       producersMax: PRODUCERS_PER_PARTITION_MAX,
@@ -202,20 +256,27 @@ class BrokerProcess implements Broker {
     return chain;
   }
 
-  async #serve(topics: TopicRegistry, logs: Logs): Promise<void> {
+  async #serve(
+    topics: TopicRegistry,
+    logs: Logs,
+    node: ClusterNode | undefined,
+  ): Promise<GroupCoordinator> {
     const { config, runtime, metadata } = this.options;
-    const self = () => ({
-      nodeId: config.brokerId,
-      ...advertisedAddress(config, { host: this.host, port: this.port }),
-      rack: config.rack,
+    const sharded = node !== undefined;
+    const groups = new GroupCoordinator({
+      runtime,
+      metadata,
+      topics,
+      settings: config,
+      sharded,
     });
-    const groups = new GroupCoordinator({ runtime, metadata, topics, settings: config });
     await groups.start();
     this.#stopping.push(() => groups.stop());
     const rooms: Rooms = {
       config,
       runtime,
-      cluster: singleNode(this.clusterId, self),
+      cluster: node?.view(this.clusterId, shardOf) ??
+        singleNode(this.clusterId, () => this.#address()),
       topics,
       logs,
       groups,
@@ -232,6 +293,7 @@ class BrokerProcess implements Broker {
       brokerId: config.brokerId,
       clusterId: this.clusterId,
     });
+    return groups;
   }
 
   #sweepLeftovers(ledger: WalLedger, brokerEpoch: number): void {
@@ -252,6 +314,7 @@ class BrokerProcess implements Broker {
   }
 
   async drain(): Promise<void> {
+    await this.#node?.drain(this.options.config.drainTimeoutMs);
     this.#server?.stopAccepting();
     await this.#chain?.flush();
   }

@@ -28,6 +28,12 @@ export interface Incarnation {
   readonly sealedEpochs: readonly number[];
 }
 
+/** Takes the next broker epoch in a cluster, where partitions come by assignment. */
+export async function join(metadata: MetadataStore, brokerId: number): Promise<Incarnation> {
+  const { epoch } = await openIncarnation(metadata, brokerId);
+  return { brokerEpoch: epoch, recovered: new RecoveredEntries(), sealedEpochs: [] };
+}
+
 /** Takes the next broker epoch and reads what earlier incarnations left uncovered. */
 export async function recover(o: RecoveryOptions): Promise<Incarnation> {
   const startedMs = o.runtime.clock.monotonicMs();

@@ -11,6 +11,7 @@ export function singleNode(clusterId: string, self: () => BrokerInfo): ClusterVi
       return self().nodeId;
     },
     brokers: () => [self()],
+    coordinator: () => self().nodeId,
     leader: () => ({ leaderId: self().nodeId, leaderEpoch: LEADER_EPOCH }),
   };
 }

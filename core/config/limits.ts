@@ -102,6 +102,10 @@ export const NEW_MEMBER_JOIN_TIMEOUT_MS = 300_000;
 export const GROUP_LOAD_RETRY_MIN_MS = 100;
 export const GROUP_LOAD_RETRY_MAX_MS = 5_000;
 
+/** Shards of group coordinators: what moves between brokers as one. For ever the same: it decides
+ * which shard a group is in. */
+export const COORDINATOR_SHARDS = 16;
+
 // --- log and WAL --------------------------------------------------------------------------------
 
 /** WAL objects that no manifest covers yet, above which the oldest are rewritten once clients are

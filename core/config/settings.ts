@@ -103,6 +103,14 @@ const broker = {
     doc: "Cluster id. Unset: made at the first start and kept in the metadata store; set and " +
       "different from the one kept there, the broker refuses to start.",
   }),
+  brokerLeaseMs: row({
+    category: "broker",
+    kind: integer({ min: 500, max: 600_000 }),
+    default: 6_000,
+    scope: "cluster",
+    kafka: "broker.session.timeout.ms",
+    doc: "How long a broker of a cluster may be silent before others take its partitions over.",
+  }),
   drainTimeoutMs: row({
     category: "broker",
     kind: integer({ min: 0, max: DAY_MS }),

@@ -25,6 +25,7 @@ import * as requests from "./requests.ts";
 import type { GroupSnapshot } from "./snapshot.ts";
 import { readGroup, readGroups, type StoredGroup } from "./stored_groups.ts";
 import { describe, listed, missing } from "./descriptions.ts";
+import { shardOf, Shards } from "./shards.ts";
 import { GroupUsage } from "./usage.ts";
 
 export interface GroupCoordinatorOptions {
@@ -32,10 +33,14 @@ export interface GroupCoordinatorOptions {
   readonly metadata: MetadataStore;
   readonly topics: GroupTopics;
   readonly settings: GroupSettings;
+  /** Several brokers share the groups: only those of shards that `shards` was given are served. */
+  readonly sharded?: boolean;
 }
 
 export class GroupCoordinator {
   readonly usage = new GroupUsage();
+  /** Undefined: every group is this broker's. */
+  readonly shards: Shards | undefined;
   readonly #runtime: Runtime;
   readonly #metadata: MetadataStore;
   readonly #settings: GroupSettings;
@@ -52,7 +57,12 @@ export class GroupCoordinator {
   #closedWith: ErrorCodeValue = ErrorCode.COORDINATOR_NOT_AVAILABLE;
   #sequence = 0;
 
-  constructor({ runtime, metadata, topics, settings }: GroupCoordinatorOptions) {
+  constructor({ runtime, metadata, topics, settings, sharded }: GroupCoordinatorOptions) {
+    this.shards = sharded !== true ? undefined : new Shards({
+      load: () => this.#load(),
+      restore: (group) => this.#restore(group),
+      drop: (shard) => this.#dropShard(shard),
+    });
     this.#runtime = runtime;
     this.#metadata = metadata;
     this.#settings = settings;
@@ -87,20 +97,22 @@ export class GroupCoordinator {
    * the metadata store is away it tries again; it resolves once loaded, or stopped.
    */
   async start(): Promise<void> {
-    this.#closedWith = ErrorCode.COORDINATOR_LOAD_IN_PROGRESS;
-    const stored = await this.#load();
-    if (this.#stopped.signal.aborted) return;
-    for (const group of stored) this.#restore(group);
+    if (this.shards === undefined) {
+      this.#closedWith = ErrorCode.COORDINATOR_LOAD_IN_PROGRESS;
+      const stored = await this.#load();
+      if (this.#stopped.signal.aborted) return;
+      for (const group of stored) this.#restore(group);
+      this.#runtime.log.info("groups loaded", { groups: stored.length });
+    }
     this.#closedWith = ErrorCode.NONE;
     this.#expiry.start();
-    this.#runtime.log.info("groups loaded", { groups: stored.length });
   }
 
   /** Answers everything that is parked with NOT_COORDINATOR and stops all timers. */
-  // deno-lint-ignore require-await -- stopping may have to wait one day
   async stop(): Promise<void> {
     this.#closedWith = ErrorCode.NOT_COORDINATOR;
     this.#stopped.abort();
+    await this.shards?.idle();
     this.#expiry.stop();
     for (const entry of [...this.#groups.values()]) this.#drop(entry, ErrorCode.NOT_COORDINATOR);
     this.#dropped.clear();
@@ -241,12 +253,19 @@ export class GroupCoordinator {
 
   /** The group when it can be used at once. */
   #present(groupId: string): GroupEntry | undefined {
-    return this.#closedWith === ErrorCode.NONE ? this.#groups.get(groupId) : undefined;
+    return this.#refusal(groupId) === ErrorCode.NONE ? this.#groups.get(groupId) : undefined;
+  }
+
+  /** Why nothing can be said about the group here and now; NONE: it can. */
+  #refusal(groupId: string): ErrorCodeValue {
+    if (this.#closedWith !== ErrorCode.NONE) return this.#closedWith;
+    return this.shards?.refusal(groupId) ?? ErrorCode.NONE;
   }
 
   /** The group, undefined when there is none, or why that cannot be said now. */
   async #find(groupId: string): Promise<GroupEntry | undefined | ErrorCodeValue> {
-    if (this.#closedWith !== ErrorCode.NONE) return this.#closedWith;
+    const refusal = this.#refusal(groupId);
+    if (refusal !== ErrorCode.NONE) return refusal;
     if (this.#dropped.has(groupId)) {
       const failed = await this.#readAgain(groupId);
       if (failed !== ErrorCode.NONE) return failed;
@@ -269,6 +288,15 @@ export class GroupCoordinator {
     const ledger = new Ledger(this.#ledgerHost, groupId, { revision, snapshot });
     const group = ClassicGroup.restore(this.#groupHost, groupId, snapshot);
     this.#groups.set(groupId, { group, ledger });
+  }
+
+  #dropShard(shard: number): void {
+    for (const entry of [...this.#groups.values()]) {
+      if (shardOf(entry.group.groupId) === shard) this.#drop(entry, ErrorCode.NOT_COORDINATOR);
+    }
+    for (const groupId of this.#dropped) {
+      if (shardOf(groupId) === shard) this.#dropped.delete(groupId);
+    }
   }
 
   async #load(): Promise<StoredGroup[]> {
@@ -299,7 +327,8 @@ export class GroupCoordinator {
   async #read(groupId: string): Promise<ErrorCodeValue> {
     try {
       const stored = await readGroup(this.#metadata, groupId);
-      if (this.#closedWith !== ErrorCode.NONE) return this.#closedWith;
+      const refusal = this.#refusal(groupId);
+      if (refusal !== ErrorCode.NONE) return refusal;
       this.#dropped.delete(groupId);
       if (stored !== undefined && !this.#groups.has(groupId)) this.#restore(stored);
       return ErrorCode.NONE;

@@ -4,9 +4,9 @@
  *     FindCoordinator v0-3 => key key_type
  *     FindCoordinator v4+  => key_type [key]
  *
- * This broker coordinates every group (key type 0). Transactions (1) have no coordinator yet:
- * TRANSACTIONAL_ID_AUTHORIZATION_FAILED. Share groups (2, KIP-932) and unknown types:
- * INVALID_REQUEST.
+ * Groups (key type 0) are spread over the live brokers by shard. Transactions (1) have no
+ * coordinator yet: TRANSACTIONAL_ID_AUTHORIZATION_FAILED. Share groups (2, KIP-932) and unknown
+ * types: INVALID_REQUEST.
  */
 import { ErrorCode, type ErrorCodeValue } from "../protocol/errors.ts";
 import { findCoordinator } from "../protocol/messages/10_find_coordinator.ts";
@@ -26,12 +26,12 @@ interface Coordinator {
 }
 
 export const findCoordinatorHandler = handler(findCoordinator, (rooms, context, request) => {
-  const found = coordinator(rooms.cluster, request.keyType);
-  if (context.apiVersion < BATCHED_SINCE) return found;
-  return { coordinators: request.coordinatorKeys.map((key) => ({ key, ...found })) };
+  const find = (key: string) => coordinator(rooms.cluster, request.keyType, key);
+  if (context.apiVersion < BATCHED_SINCE) return find(request.key);
+  return { coordinators: request.coordinatorKeys.map((key) => ({ key, ...find(key) })) };
 });
 
-function coordinator(cluster: ClusterView, keyType: number): Coordinator {
+function coordinator(cluster: ClusterView, keyType: number, key: string): Coordinator {
   if (keyType === TRANSACTION) {
     return nobody(
       // Fatal in every client: a retriable code would make initTransactions() hang.
@@ -45,11 +45,12 @@ function coordinator(cluster: ClusterView, keyType: number): Coordinator {
       `coordinators of key type ${keyType} are not supported`,
     );
   }
-  const self = cluster.brokers().find(({ nodeId }) => nodeId === cluster.brokerId);
-  if (self === undefined) {
-    return nobody(ErrorCode.COORDINATOR_NOT_AVAILABLE, "this broker is not registered yet");
+  const coordinatorId = cluster.coordinator(key);
+  const broker = cluster.brokers().find(({ nodeId }) => nodeId === coordinatorId);
+  if (broker === undefined) {
+    return nobody(ErrorCode.COORDINATOR_NOT_AVAILABLE, "no broker coordinates the group just now");
   }
-  const { nodeId, host, port } = self;
+  const { nodeId, host, port } = broker;
   return { errorCode: ErrorCode.NONE, errorMessage: null, nodeId, host, port };
 }
 

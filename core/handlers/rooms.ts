@@ -17,6 +17,8 @@ export interface ClusterView {
   brokers(): readonly BrokerInfo[];
   /** Node id of the partition's leader and its epoch; leader -1 when there is none now. */
   leader(topicId: string, partition: number): { leaderId: number; leaderEpoch: number };
+  /** Node id of the group's coordinator; -1 when there is none now. */
+  coordinator(groupId: string): number;
 }
 
 export interface BrokerInfo {

@@ -26,6 +26,8 @@ export class Logs implements LogManager {
     readonly context: LogContext,
     readonly topics: TopicRegistry,
     readonly recovered: RecoveredEntries,
+    /** Whether this broker leads the partition; asked when it is loaded, and told by `unload`. */
+    readonly leads: (topicId: string, partition: number) => boolean = () => true,
   ) {}
 
   open(
@@ -66,29 +68,38 @@ export class Logs implements LogManager {
     if (topic === undefined || partition < 0 || partition >= topic.partitionCount) {
       return ErrorCode.UNKNOWN_TOPIC_OR_PARTITION;
     }
+    if (!this.leads(topicId, partition)) return ErrorCode.NOT_LEADER_OR_FOLLOWER;
     let slots = this.#partitions.get(topicId);
     if (slots === undefined) this.#partitions.set(topicId, slots = []);
     const owner = slots;
-    const loading = this.#loadState(topic, partition).then(
-      (state) => {
-        if (this.#partitions.get(topicId) !== owner) {
-          state.discard();
-          return ErrorCode.UNKNOWN_TOPIC_OR_PARTITION;
-        }
-        owner[partition] = state;
-        return state;
-      },
-      (error) => {
-        // Not loaded, so not served; the next request tries again.
-        owner[partition] = undefined;
-        this.context.runtime.log.error("partition cannot be loaded; it is tried again on demand", {
-          topic: topic.name,
-          partition,
-          error,
-        });
-        return ErrorCode.KAFKA_STORAGE_ERROR;
-      },
-    );
+    const loading: Promise<PartitionLogState | ErrorCodeValue> = this.#loadState(topic, partition)
+      .then(
+        (state) => {
+          if (this.#partitions.get(topicId) !== owner) {
+            state.discard();
+            return ErrorCode.UNKNOWN_TOPIC_OR_PARTITION;
+          }
+          if (owner[partition] !== loading) {
+            state.close(ErrorCode.NOT_LEADER_OR_FOLLOWER);
+            return ErrorCode.NOT_LEADER_OR_FOLLOWER;
+          }
+          owner[partition] = state;
+          return state;
+        },
+        (error) => {
+          // Not loaded, so not served; the next request tries again.
+          if (owner[partition] === loading) owner[partition] = undefined;
+          this.context.runtime.log.error(
+            "partition cannot be loaded; it is tried again on demand",
+            {
+              topic: topic.name,
+              partition,
+              error,
+            },
+          );
+          return ErrorCode.KAFKA_STORAGE_ERROR;
+        },
+      );
     owner[partition] = loading;
     return loading;
   }
@@ -121,6 +132,22 @@ export class Logs implements LogManager {
         await sleep(runtime.timers, backoffMs(runtime, attempt), signal);
       }
     }
+  }
+
+  /** Loaded, being loaded, or with recovered entries that wait for it. */
+  touched(topicId: string, partition: number): boolean {
+    return this.#partitions.get(topicId)?.[partition] !== undefined ||
+      this.recovered.of(topicId, partition).length > 0;
+  }
+
+  /** Another broker leads the partition now: whoever waits is told, and memory is given up. */
+  unload(topicId: string, partition: number): void {
+    const slots = this.#partitions.get(topicId);
+    const slot = slots?.[partition];
+    this.recovered.take(topicId, partition);
+    if (slot === undefined) return;
+    slots![partition] = undefined;
+    if (slot instanceof PartitionLogState) slot.close(ErrorCode.NOT_LEADER_OR_FOLLOWER);
   }
 
   /** Every loaded partition. */

@@ -44,6 +44,8 @@ export class PartitionLogState implements PartitionLog, RowSink {
   logEndOffset = 0;
   /** Not 0 once the partition is closed: the code that everything is answered with. */
   closed: ErrorCodeValue = 0;
+  /** Takes no more batches, since somebody else is to lead; what is there can be read. */
+  leaving = false;
   #started = false;
   readonly #listeners = new Set<() => void>();
 
@@ -109,6 +111,9 @@ export class PartitionLogState implements PartitionLog, RowSink {
   append(bytes: Uint8Array, start: number, end: number, produceVersion: number): AppendResult {
     const { context } = this;
     if (this.closed !== 0) return this.#refused({ errorCode: this.closed, message: null });
+    if (this.leaving) {
+      return this.#refused({ errorCode: ErrorCode.NOT_LEADER_OR_FOLLOWER, message: null });
+    }
     if (context.chain.ended !== 0) {
       return this.#refused({ errorCode: context.chain.ended, message: null });
     }

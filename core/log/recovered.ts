@@ -103,6 +103,27 @@ export class RecoveredEntries {
     return entries;
   }
 
+  /** Takes these partitions of a topic out, into entries of their own. */
+  takeTopic(topicId: string, partitions: readonly number[]): RecoveredEntries {
+    const taken = new RecoveredEntries();
+    for (const partition of partitions) {
+      const entries = this.take(topicId, partition);
+      if (entries.length > 0) taken.#entries(topicId, partition).push(...entries);
+    }
+    return taken;
+  }
+
+  /** Adds what another one holds; partitions are replaced. */
+  absorb(other: RecoveredEntries): void {
+    for (const [topicId, partitions] of other.#partitions) {
+      for (const [partition, entries] of partitions) {
+        const own = this.#entries(topicId, partition);
+        own.length = 0;
+        own.push(...entries);
+      }
+    }
+  }
+
   /** Partitions of `topicId` that still wait. */
   partitionsOf(topicId: string): number[] {
     return [...this.#partitions.get(topicId)?.keys() ?? []];

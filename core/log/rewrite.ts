@@ -65,6 +65,14 @@ export async function rewriteTail(log: PartitionLogState, all: boolean): Promise
   return done ? covered : 0;
 }
 
+/** Rewrites what is in the tail now; what producers add meanwhile would keep it going for ever. */
+export async function rewriteWhole(log: PartitionLogState): Promise<void> {
+  const end = log.highWatermark;
+  while (log.closed === 0 && (log.tail.first?.row.baseOffset ?? end) < end) {
+    if (await rewriteTail(log, true) === 0) return;
+  }
+}
+
 /** The exclusive end of the next segment's entries; `from` when they don't fill one. */
 function cut(
   entries: readonly TailEntry[],

@@ -7,8 +7,8 @@ import { uuidText } from "../bytes/uuid.ts";
 import { invariant, type Runtime } from "../runtime/mod.ts";
 import { changeKey } from "./cas.ts";
 import { seal, unseal } from "./envelope.ts";
-import { brokerChainsKey, CLUSTER_KEY, LIVE_BROKERS_PREFIX, liveBrokerKey } from "./keys.ts";
-import { type Entry, type Lease, MetadataError, type MetadataStore } from "./metadata_store.ts";
+import { BROKER_CHAINS_PREFIX, brokerChainsKey, CLUSTER_KEY } from "./keys.ts";
+import type { Entry, MetadataStore } from "./metadata_store.ts";
 import { BROKER_CHAINS, BROKER_REGISTRATION, CLUSTER_IDENTITY } from "./records.ts";
 
 /** A WAL chain that may hold entries that no manifest covers and no other chain has adopted. */
@@ -79,6 +79,18 @@ export async function readChains(store: MetadataStore, brokerId: number): Promis
   return chainsOf(brokerId, read(await store.get(brokerChainsKey(brokerId))).chains);
 }
 
+/** The epoch counter and chains of every broker that ever was. */
+export async function readAllChains(
+  store: MetadataStore,
+): Promise<{ brokerId: number; lastEpoch: number; chains: ChainRecord[] }[]> {
+  const { entries } = await store.list(BROKER_CHAINS_PREFIX);
+  return entries.map((entry) => {
+    const brokerId = Number(entry.key.slice(BROKER_CHAINS_PREFIX.length));
+    const { last_epoch, chains } = read(entry);
+    return { brokerId, lastEpoch: last_epoch, chains: chainsOf(brokerId, chains) };
+  });
+}
+
 function read(entry: Entry | undefined) {
   if (entry === undefined) return { last_epoch: 0, chains: [] };
   const record = unseal(BROKER_CHAINS, entry.key, entry.value);
@@ -133,70 +145,14 @@ export interface LiveBroker {
   readonly rack: string | null;
   /** 0 when it was not told. */
   readonly epoch: number;
-}
-
-export interface BrokerRegistration {
-  /**
-   * Its loss takes the broker off the list; the caller watches `lease.lost` and registers again.
-   */
-  readonly lease: Lease;
-  revoke(): Promise<void>;
-}
-
-export interface RegisterOptions extends Omit<LiveBroker, "epoch"> {
-  readonly epoch?: number;
-  /** How long a dead broker stays on the list. */
-  readonly ttlMs?: number;
-  readonly runtime?: Pick<Runtime, "clock">;
-}
-
-const REGISTRATION_TTL_MS = 10_000;
-const ATTEMPTS_MAX = 100;
-
-/**
- * Puts a broker on the list of live ones under a lease of its own. It replaces what an earlier
- * incarnation left there: liveness decides nothing about safety (I11), the chain's seal does.
- */
-export async function registerBroker(
-  store: MetadataStore,
-  options: RegisterOptions,
-): Promise<BrokerRegistration> {
-  const { brokerId, host, port, rack, epoch = 0 } = options;
-  const lease = await store.lease(options.ttlMs ?? REGISTRATION_TTL_MS);
-  const wallMs = options.runtime?.clock.wallMs();
-  const value = seal(BROKER_REGISTRATION, {
-    broker_id: String(brokerId),
-    host,
-    port,
-    rack: rack ?? "",
-    epoch,
-    started_at: wallMs === undefined ? "" : new Date(wallMs).toISOString(),
-  });
-  const key = liveBrokerKey(brokerId);
-  for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
-    const present = await store.get(key);
-    const result = await store.commit({
-      if: [{ key, revision: present?.revision ?? 0 }],
-      then: [{ put: key, value, lease }],
-    });
-    if (result.ok) return { lease, revoke: () => lease.revoke() };
-  }
-  await lease.revoke();
-  throw new MetadataError(
-    "retry",
-    `broker ${brokerId} is registered by too many processes at once`,
-  );
-}
-
-/** The live brokers, ascending by id. */
-export async function liveBrokers(store: MetadataStore): Promise<LiveBroker[]> {
-  const { entries } = await store.list(LIVE_BROKERS_PREFIX);
-  return entries.map(liveBrokerOf).sort((a, b) => a.brokerId - b.brokerId);
+  /** Its partitions are to be led by others. */
+  readonly draining: boolean;
 }
 
 /** The broker in an entry of LIVE_BROKERS_PREFIX, for those who watch it. */
 export function liveBrokerOf(entry: Entry): LiveBroker {
   const record = unseal(BROKER_REGISTRATION, entry.key, entry.value);
-  const { host, port, epoch } = record;
-  return { brokerId: Number(record.broker_id), host, port, epoch, rack: record.rack || null };
+  const { host, port, epoch, draining } = record;
+  const rack = record.rack || null;
+  return { brokerId: Number(record.broker_id), host, port, epoch, rack, draining };
 }

@@ -9,11 +9,15 @@
  *     producer_ids                     ProducerIdCounter    next id that nobody has reserved
  *     brokers/chains/<broker id>       BrokerChains         epoch counter and WAL chains
  *     brokers/live/<broker id>         BrokerRegistration   under the broker's lease
+ *     controller                       Controller           under the controller's lease
+ *     assign/<topic id>                TopicAssignment      one key a topic; and `coordinators`
  *     groups/head/<group id>           ConsumerGroup        put by every write of a group
  *     groups/members/<group id>        ConsumerGroupMembers while it has members
  *     offsets/<group id's length>/<group id>/<topic>/<partition>   CommittedOffset
  */
 export const CLUSTER_KEY = "cluster";
+export const CONTROLLER_KEY = "controller";
+export const ASSIGNMENTS_PREFIX = "assign/";
 export const PRODUCER_IDS_KEY = "producer_ids";
 
 /** Everything about topics; one list and one watch see all three kinds. */
@@ -21,6 +25,7 @@ export const TOPICS_PREFIX = "topics/";
 export const LIVE_TOPICS_PREFIX = "topics/live/";
 export const USED_NAMES_PREFIX = "topics/used/";
 export const TOPIC_DELETIONS_PREFIX = "topics/deleted/";
+export const BROKER_CHAINS_PREFIX = "brokers/chains/";
 export const LIVE_BROKERS_PREFIX = "brokers/live/";
 /** Heads and members; one list sees both as of one revision. */
 export const GROUPS_PREFIX = "groups/";
@@ -29,6 +34,10 @@ export const GROUP_MEMBERS_PREFIX = "groups/members/";
 
 export function topicKey(name: string): string {
   return LIVE_TOPICS_PREFIX + name;
+}
+
+export function assignmentKey(topicId: string): string {
+  return ASSIGNMENTS_PREFIX + topicId;
 }
 
 export function usedNameKey(name: string): string {
@@ -40,7 +49,7 @@ export function topicDeletionKey(topicId: string): string {
 }
 
 export function brokerChainsKey(brokerId: number): string {
-  return `brokers/chains/${brokerId}`;
+  return BROKER_CHAINS_PREFIX + brokerId;
 }
 
 export function liveBrokerKey(brokerId: number): string {

@@ -58,6 +58,36 @@ export const BROKER_CHAINS = {
   }),
 } as const satisfies RecordType;
 
+const CHAIN_REFERENCE = message("ChainReference", {
+  broker_id: scalar(1, "int32"),
+  broker_epoch: scalar(2, "int64"),
+});
+
+const PARTITION_ASSIGNMENT = message("PartitionAssignment", {
+  target: scalar(1, "int32"),
+  preferred: scalar(2, "int32"),
+  leader_epoch: scalar(3, "int32"),
+  owner: repeated(4, CHAIN_REFERENCE),
+  sources: repeated(5, CHAIN_REFERENCE),
+});
+
+/** Who leads a topic's partitions, by index (docs/decisions/0008). */
+export const TOPIC_ASSIGNMENT = {
+  kind: 8,
+  schema: message("TopicAssignment", {
+    topic_id: scalar(1, "string"),
+    partitions: repeated(2, PARTITION_ASSIGNMENT),
+  }),
+} as const satisfies RecordType;
+
+export const CONTROLLER = {
+  kind: 9,
+  schema: message("Controller", {
+    broker_id: scalar(1, "int32"),
+    broker_epoch: scalar(2, "int64"),
+  }),
+} as const satisfies RecordType;
+
 export const BROKER_REGISTRATION = {
   kind: 6,
   schema: message("BrokerRegistration", {
@@ -69,6 +99,7 @@ export const BROKER_REGISTRATION = {
     last_heartbeat: scalar(6, "string"),
     version: scalar(7, "string"),
     epoch: scalar(16, "int64"),
+    draining: scalar(17, "bool"),
   }),
 } as const satisfies RecordType;
 
@@ -134,6 +165,8 @@ export const RECORD_TYPES: readonly RecordType[] = [
   TOPIC_DELETION,
   CLUSTER_IDENTITY,
   BROKER_CHAINS,
+  TOPIC_ASSIGNMENT,
+  CONTROLLER,
   BROKER_REGISTRATION,
   PRODUCER_ID_COUNTER,
   CONSUMER_GROUP,

@@ -176,6 +176,7 @@ export class FakeRooms {
       fetchBytes: this.fetchBytes,
       cluster: {
         leader: () => ({ leaderId: 7, leaderEpoch: 4 }),
+        coordinator: () => 7,
         brokers: () => [{ nodeId: 7, host: "seven", port: 9092, rack: null }],
       },
       topics: {

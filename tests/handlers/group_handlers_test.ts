@@ -33,6 +33,7 @@ async function bench(): Promise<Bench> {
     controllerId: 7,
     brokers: () => [self],
     leader: () => ({ leaderId: 7, leaderEpoch: 0 }),
+    coordinator: () => 7,
   };
   const rooms = { groups: made.groups, runtime: made.runtime, cluster } as unknown as Rooms;
   const context = {

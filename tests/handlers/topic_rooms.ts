@@ -43,6 +43,7 @@ export class TopicRooms {
           { nodeId: 8, host: "eight", port: 9093, rack: null },
         ],
         leader: () => ({ leaderId: this.leaderId, leaderEpoch: 4 }),
+        coordinator: () => this.leaderId,
       },
     };
     this.rooms = rooms as unknown as Rooms;

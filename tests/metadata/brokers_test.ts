@@ -1,11 +1,9 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import {
   clusterId,
-  liveBrokers,
   openIncarnation,
   raiseLowWater,
   readChains,
-  registerBroker,
   removeChains,
 } from "../../core/metadata/brokers.ts";
 import { compareKeys, prefixEnd } from "../../core/metadata/key_order.ts";
@@ -57,23 +55,6 @@ Deno.test("clusterId() is made once, by whoever comes first", async () => {
   assertMatch(ids[0]!, /^[A-Za-z0-9_-]{22}$/);
   assertEquals(await clusterId(service.connect(), runtime, "wanted"), ids[0]);
   assertEquals(await clusterId(scene().store, runtime, "wanted"), "wanted");
-});
-
-Deno.test("registerBroker() lists a broker until its lease is lost", async () => {
-  const { runtime, service, store } = scene();
-  const b = service.connect();
-  await registerBroker(store, { brokerId: 10, host: "h", port: 1, rack: "r", runtime });
-  const old = await registerBroker(b, { brokerId: 2, host: "old", port: 2, rack: null });
-  const fresh = { brokerId: 2, host: "new", port: 3, rack: null, epoch: 4, ttlMs: 1_000 };
-  const registration = await registerBroker(service.connect(), fresh);
-  assertEquals(await liveBrokers(store), [
-    { brokerId: 2, host: "new", port: 3, rack: null, epoch: 4 },
-    { brokerId: 10, host: "h", port: 1, rack: "r", epoch: 0 },
-  ]);
-  await old.revoke();
-  assertEquals((await liveBrokers(store)).length, 2);
-  await registration.revoke();
-  assertEquals((await liveBrokers(store)).map(({ brokerId }) => brokerId), [10]);
 });
 
 Deno.test("next() of several brokers never gives an id twice, crashes included", async () => {

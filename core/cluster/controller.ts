@@ -1,0 +1,103 @@
+/**
+ * The controller's work: targets for every partition and coordinator shard, by `assign`, written
+ * where they differ. Every broker has one; only that of the broker that holds the controller's key
+ * does anything, and two at once could only overwrite each other's targets by compare-and-set.
+ */
+import { COORDINATOR_SHARDS } from "../config/limits.ts";
+import {
+  type AssignmentView,
+  changeAssignment,
+  COORDINATORS,
+  deleteAssignment,
+  type PartitionAssignment,
+  UNASSIGNED,
+} from "../metadata/assignments.ts";
+import { TOPICS_PREFIX } from "../metadata/keys.ts";
+import type { MetadataStore } from "../metadata/metadata_store.ts";
+import { type TopicInfo, TopicView } from "../metadata/topic_view.ts";
+import { Repeater } from "../runtime/repeater.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import { assign, type AssignTopic } from "./assign.ts";
+import type { Membership } from "./membership.ts";
+
+export interface ControllerOptions {
+  readonly runtime: Runtime;
+  readonly metadata: MetadataStore;
+  readonly membership: Membership;
+  readonly assignments: AssignmentView;
+  readonly topics: () => Iterable<TopicInfo>;
+}
+
+const SHARDS: AssignTopic = { id: COORDINATORS, partitionCount: COORDINATOR_SHARDS };
+
+export class Controller {
+  readonly #work: Repeater;
+
+  constructor(readonly options: ControllerOptions) {
+    const { runtime } = options;
+    this.#work = new Repeater(runtime, () => this.#assign(), (error) => {
+      runtime.log.warn("partitions cannot be assigned at the moment; trying again", { error });
+    });
+  }
+
+  /** Topics, records or brokers have changed, or who controls. */
+  poke(): void {
+    if (this.options.membership.isController) this.#work.poke();
+  }
+
+  stop(): Promise<void> {
+    return this.#work.stop();
+  }
+
+  async #assign(): Promise<void> {
+    const { membership, assignments, topics } = this.options;
+    if (!membership.isController) return;
+    const brokers = membership.brokers().map(({ brokerId, rack, draining }) => ({
+      id: brokerId,
+      rack,
+      draining,
+    }));
+    const known = Array.from(topics(), ({ id, partitionCount }) => ({ id, partitionCount }));
+    const previous = (topicId: string, at: number) => assignments.partition(topicId, at);
+    // Apart, so that each is balanced by itself.
+    for (const group of [[SHARDS], known]) {
+      for (const [topicId, targets] of assign(previous, brokers, group)) {
+        if (differs(assignments.of(topicId)?.partitions, targets)) {
+          await this.#write(topicId, targets);
+        }
+      }
+    }
+    await this.#forgetTopics(new Set(known.map(({ id }) => id)));
+  }
+
+  async #write(topicId: string, targets: readonly number[]): Promise<void> {
+    await changeAssignment(this.options.metadata, topicId, (present) => {
+      if (!differs(present, targets)) return undefined;
+      const next = targets.map((target, at) => ({ ...present?.[at] ?? UNASSIGNED, target }));
+      // The view of topics may be behind the record: what it doesn't know stays.
+      return [...next, ...present?.slice(targets.length) ?? []];
+    });
+  }
+
+  /** Deletes the records of topics that are gone; the view may be behind, so metadata is asked. */
+  async #forgetTopics(known: ReadonlySet<string>): Promise<void> {
+    const { assignments, metadata } = this.options;
+    const strange = [...assignments.all()].map(({ topicId }) => topicId)
+      .filter((topicId) => topicId !== COORDINATORS && !known.has(topicId));
+    if (strange.length === 0) return;
+    const { entries, revision } = await metadata.list(TOPICS_PREFIX);
+    const view = new TopicView();
+    view.load(entries, revision);
+    for (const topicId of strange) {
+      if (view.byId(topicId) === undefined) await deleteAssignment(metadata, topicId);
+    }
+  }
+}
+
+function differs(
+  present: readonly PartitionAssignment[] | undefined,
+  targets: readonly number[],
+): boolean {
+  if (present === undefined || present.length < targets.length) return true;
+  return targets.some((target, at) => present[at]!.target !== target);
+}

@@ -1,0 +1,282 @@
+/**
+ * What this incarnation leads. Follows the assignment records and makes them true: takes over what
+ * it is the target of, releases what it isn't any more, and afterwards covers what it found in
+ * other chains (docs/decisions/0008).
+ *
+ * | a partition's record | this broker is the target | it isn't |
+ * |---|---|---|
+ * | owner: this incarnation | leads | leads, releases, then: no owner |
+ * | owner: none | takes | – |
+ * | owner: another, live | waits for its release | – |
+ * | owner: another, gone | seals its chain, takes | – |
+ *
+ * Keeps I2 and I3: it serves a partition only after every chain that may hold entries of it is
+ * sealed and a compare-and-set has made it the owner.
+ */
+import {
+  type AssignmentView,
+  type ChainRef,
+  changeAssignment,
+  COORDINATORS,
+  type PartitionAssignment,
+  sameChain,
+} from "../metadata/assignments.ts";
+import type { RecoveredEntries } from "../log/recovered.ts";
+import { Repeater } from "../runtime/repeater.ts";
+import { distinctChains, readSealed, type TakeoverOptions } from "./takeover.ts";
+
+/** Partitions that are released at the same time. */
+const RELEASES_PARALLEL = 8;
+
+/** A partition of a topic, or a shard of the coordinators. */
+export interface PartitionRef {
+  readonly topicId: string;
+  readonly partition: number;
+}
+
+/** What ownership moves: the logs of topics, and the shards of the coordinators. */
+export interface Holdings {
+  /** Entries of partitions that are about to be led, before they are. */
+  found(entries: RecoveredEntries): void;
+  gained(partition: PartitionRef): void;
+  /**
+   * Takes nothing more for the partition, and resolves when all of it is durable where the next
+   * leader finds it without a chain.
+   */
+  handOver(partition: PartitionRef): Promise<void>;
+  /** The hand-over failed: leads on. */
+  resume(partition: PartitionRef): void;
+  /** Leads it no more: drops what is in memory, wakes who waits. */
+  lost(partition: PartitionRef): void;
+  /** Nothing of the partition lies in other chains any more, once this resolves. */
+  cover(partition: PartitionRef): Promise<void>;
+}
+
+export interface OwnershipOptions extends TakeoverOptions {
+  readonly assignments: AssignmentView;
+  readonly holdings: Holdings;
+  readonly isLive: (chain: ChainRef) => boolean;
+  /** Whether the topic is known here; what isn't is taken when it is. */
+  readonly exists: (topicId: string) => boolean;
+}
+
+interface Take {
+  readonly topicId: string;
+  readonly partition: number;
+  readonly seen: PartitionAssignment;
+  /** Chains to be sealed and read; they are its sources afterwards. */
+  readonly chains: readonly ChainRef[];
+}
+
+export class Ownership {
+  /** Topic id → partition → leader epoch. */
+  readonly #led = new Map<string, Map<number, number>>();
+  /** Led, with entries in other chains. */
+  readonly #uncovered = new Set<string>();
+  readonly #moves: Repeater;
+  readonly #covering: Repeater;
+
+  constructor(readonly options: OwnershipOptions) {
+    const { runtime } = options;
+    this.#moves = new Repeater(runtime, () => this.#move(), (error) => {
+      runtime.log.warn("leadership cannot be taken or given at the moment; trying again", {
+        error,
+      });
+    });
+    this.#covering = new Repeater(runtime, () => this.#cover(), (error) => {
+      runtime.log.warn("what other chains hold is covered later", { error });
+    });
+  }
+
+  /** Records, topics, or who is alive have changed. */
+  poke(): void {
+    this.#moves.poke();
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all([this.#moves.stop(), this.#covering.stop()]);
+  }
+
+  leads(topicId: string, partition: number): boolean {
+    return this.#led.get(topicId)?.has(partition) ?? false;
+  }
+
+  /** -1 when it isn't led here. */
+  leaderEpoch(topicId: string, partition: number): number {
+    return this.#led.get(topicId)?.get(partition) ?? -1;
+  }
+
+  get count(): number {
+    let count = 0;
+    for (const partitions of this.#led.values()) count += partitions.size;
+    return count;
+  }
+
+  async #move(): Promise<void> {
+    this.#drop();
+    await this.#takeAll();
+    await this.#releaseAll();
+    if (this.#uncovered.size > 0) this.#covering.poke();
+  }
+
+  /** What another incarnation owns, or what is gone, isn't led here any more, whatever we think. */
+  #drop(): void {
+    const { assignments } = this.options;
+    for (const [topicId, partitions] of this.#led) {
+      for (const [partition, epoch] of [...partitions]) {
+        const record = assignments.partition(topicId, partition);
+        // The view may be behind our own compare-and-set.
+        const old = record !== undefined && record.leaderEpoch < epoch;
+        if (old || sameChain(record?.owner, this.options.self)) continue;
+        this.#lose(topicId, partition);
+      }
+    }
+  }
+
+  #lose(topicId: string, partition: number): void {
+    const partitions = this.#led.get(topicId);
+    if (!partitions?.delete(partition)) return;
+    if (partitions.size === 0) this.#led.delete(topicId);
+    this.#uncovered.delete(`${topicId}/${partition}`);
+    this.options.holdings.lost({ topicId, partition });
+  }
+
+  async #takeAll(): Promise<void> {
+    const takes = this.#takes();
+    if (takes.length === 0) return;
+    const chains = distinctChains(takes.flatMap((take) => take.chains));
+    const wanted = new Set(takes.map(({ topicId, partition }) => `${topicId}/${partition}`));
+    const entries = await readSealed(
+      this.options,
+      chains,
+      (topicId, partition) => wanted.has(`${topicId}/${partition}`),
+    );
+    const byTopic = Map.groupBy(takes, ({ topicId }) => topicId);
+    for (const [topicId, ofTopic] of byTopic) await this.#takeTopic(topicId, ofTopic, entries);
+  }
+
+  #takes(): Take[] {
+    const { assignments, self: me, isLive, exists } = this.options;
+    const takes: Take[] = [];
+    for (const { topicId, partitions } of assignments.all()) {
+      if (topicId !== COORDINATORS && !exists(topicId)) continue;
+      partitions.forEach((seen, partition) => {
+        const { target, owner, sources } = seen;
+        if (target !== me.brokerId || this.leads(topicId, partition)) return;
+        const mine = sameChain(owner, me);
+        if (owner !== undefined && !mine && isLive(owner)) return;
+        const needed = owner === undefined || mine ? sources : [...sources, owner];
+        const chains = distinctChains(needed).filter((chain) => !sameChain(chain, me));
+        takes.push({ topicId, partition, seen, chains });
+      });
+    }
+    return takes;
+  }
+
+  /** The compare-and-set that makes this incarnation the owner, then the partitions themselves. */
+  async #takeTopic(topicId: string, takes: readonly Take[], entries: RecoveredEntries) {
+    const { metadata, self, holdings, runtime } = this.options;
+    let taken: Take[] = [];
+    const record = await changeAssignment(metadata, topicId, (present) => {
+      if (present === undefined) return undefined;
+      const next = [...present];
+      taken = takes.filter(({ partition, seen, chains }) => {
+        const now = present[partition];
+        if (now === undefined || !sameHolders(now, seen)) return false;
+        if (sameChain(now.owner, self)) return true;
+        next[partition] = {
+          ...now,
+          owner: self,
+          sources: chains,
+          leaderEpoch: now.leaderEpoch + 1,
+        };
+        return true;
+      });
+      return taken.some(({ seen }) => !sameChain(seen.owner, self)) ? next : undefined;
+    });
+    const found = entries.takeTopic(topicId, taken.map(({ partition }) => partition));
+    holdings.found(found);
+    for (const { partition, chains } of taken) {
+      let partitions = this.#led.get(topicId);
+      if (partitions === undefined) this.#led.set(topicId, partitions = new Map());
+      partitions.set(partition, record![partition]!.leaderEpoch);
+      if (chains.length > 0) this.#uncovered.add(`${topicId}/${partition}`);
+      holdings.gained({ topicId, partition });
+    }
+    if (taken.length > 0) {
+      runtime.log.info("leads partitions", { topicId, partitions: taken.map((t) => t.partition) });
+    }
+  }
+
+  async #releaseAll(): Promise<void> {
+    const { assignments, self: me } = this.options;
+    const leaving: PartitionRef[] = [];
+    for (const { topicId, partitions } of assignments.all()) {
+      partitions.forEach(({ target, owner }, partition) => {
+        if (target < 0 || target === me.brokerId || !sameChain(owner, me)) return;
+        leaving.push({ topicId, partition });
+      });
+    }
+    const next = leaving.values();
+    const worker = async () => {
+      for (const ref of next) await this.#release(ref);
+    };
+    await Promise.all(Array.from({ length: RELEASES_PARALLEL }, worker));
+  }
+
+  async #release(ref: PartitionRef): Promise<void> {
+    const { metadata, self: me, holdings } = this.options;
+    const { topicId, partition } = ref;
+    const led = this.leads(topicId, partition);
+    if (led) {
+      try {
+        await holdings.handOver(ref);
+      } catch (error) {
+        holdings.resume(ref);
+        throw error;
+      }
+      this.#lose(topicId, partition);
+    }
+    // Owned and not led: a take-over or a release before this one whose outcome wasn't known.
+    await changeAssignment(metadata, topicId, (present) => {
+      const now = present?.[partition];
+      if (now === undefined || !sameChain(now.owner, me)) return undefined;
+      const sources = led ? [] : now.sources;
+      return present!.with(partition, { ...now, owner: undefined, sources });
+    });
+  }
+
+  /** Rewrites what lies in other chains, then takes them off the records' sources. */
+  async #cover(): Promise<void> {
+    const { metadata, self, holdings } = this.options;
+    const refs = [...this.#uncovered].map((key): PartitionRef => {
+      const cut = key.lastIndexOf("/");
+      return { topicId: key.slice(0, cut), partition: Number(key.slice(cut + 1)) };
+    });
+    const byTopic = Map.groupBy(refs, ({ topicId }) => topicId);
+    for (const [topicId, ofTopic] of byTopic) {
+      for (const ref of ofTopic) {
+        if (this.leads(topicId, ref.partition)) await holdings.cover(ref);
+      }
+      const covered = ofTopic.filter(({ partition }) => this.leads(topicId, partition));
+      await changeAssignment(metadata, topicId, (present) => {
+        if (present === undefined) return undefined;
+        const next = [...present];
+        for (const { partition } of covered) {
+          const now = next[partition];
+          if (now !== undefined && sameChain(now.owner, self)) {
+            next[partition] = { ...now, sources: [] };
+          }
+        }
+        return next;
+      });
+      for (const { partition } of ofTopic) this.#uncovered.delete(`${topicId}/${partition}`);
+    }
+  }
+}
+
+/** Whether owner and sources are what they were: what has to be sealed is the same. */
+function sameHolders(a: PartitionAssignment, b: PartitionAssignment): boolean {
+  return sameChain(a.owner, b.owner) && a.sources.length === b.sources.length &&
+    a.sources.every((chain, at) => sameChain(chain, b.sources[at]!)) && a.target === b.target;
+}

@@ -1,0 +1,61 @@
+/** Sealing other incarnations' chains and reading what they hold for certain partitions. */
+import { RecoveredEntries } from "../log/recovered.ts";
+import { type ChainRef, sameChain } from "../metadata/assignments.ts";
+import { readChains } from "../metadata/brokers.ts";
+import type { MetadataStore } from "../metadata/metadata_store.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import type { ObjectStore } from "../storage/object_store.ts";
+import { sealChain } from "../storage/wal/seal.ts";
+
+export interface TakeoverOptions {
+  readonly runtime: Runtime;
+  readonly store: ObjectStore;
+  readonly metadata: MetadataStore;
+  readonly namespace: string;
+  readonly self: ChainRef;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Seals each of `chains` (I3: from then on it grows no more) and returns the entries that they hold
+ * of the partitions that `keep` names. Costs their footers above the low-water marks, no data.
+ */
+export async function readSealed(
+  o: TakeoverOptions,
+  chains: readonly ChainRef[],
+  keep: (topicId: string, partition: number) => boolean,
+): Promise<RecoveredEntries> {
+  const entries = new RecoveredEntries();
+  for (const chain of chains) {
+    const id = { ...chain, lowWaterSlot: await lowWaterSlot(o.metadata, chain) };
+    const slots = await sealChain({
+      ...o,
+      brokerId: o.self.brokerId,
+      brokerEpoch: o.self.brokerEpoch,
+      lowWaterSlot: ({ brokerId, brokerEpoch }) =>
+        lowWaterSlot(o.metadata, { brokerId, brokerEpoch }),
+    }, id);
+    entries.addChain(id, slots);
+    o.runtime.log.info("sealed the chain of another incarnation", {
+      ...chain,
+      slots: slots.length,
+    });
+  }
+  entries.settle(keep);
+  return entries;
+}
+
+/** A chain that metadata knows no more held nothing uncovered when it was forgotten. */
+export async function lowWaterSlot(metadata: MetadataStore, chain: ChainRef): Promise<number> {
+  const chains = await readChains(metadata, chain.brokerId);
+  return chains.find(({ epoch }) => epoch === chain.brokerEpoch)?.lowWaterSlot ?? 0;
+}
+
+/** Each chain once. */
+export function distinctChains(chains: Iterable<ChainRef>): ChainRef[] {
+  const found: ChainRef[] = [];
+  for (const chain of chains) {
+    if (!found.some((other) => sameChain(other, chain))) found.push(chain);
+  }
+  return found;
+}
