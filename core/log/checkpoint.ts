@@ -7,6 +7,7 @@ import type {
   AbortedRange,
   LeaderEpochStart,
   Manifest,
+  MergePlan,
   RemovedSegment,
   SegmentInfo,
 } from "../storage/manifest.ts";
@@ -35,7 +36,13 @@ export interface CheckpointOptions {
 export type CheckpointChange = Partial<
   Pick<
     Manifest,
-    "coveredOffset" | "logStartOffset" | "leaderEpochs" | "segments" | "removed" | "aborted"
+    | "coveredOffset"
+    | "logStartOffset"
+    | "leaderEpochs"
+    | "segments"
+    | "removed"
+    | "aborted"
+    | "merge"
   >
 >;
 
@@ -47,6 +54,8 @@ export class Checkpoint {
   segments: readonly SegmentInfo[] = [];
   removed: readonly RemovedSegment[] = [];
   aborted: readonly AbortedRange[] = [];
+  /** See Manifest.merge. */
+  merge: MergePlan | undefined;
   /** Producer state after the batches that lie wholly below `coveredOffset`. */
   producers = new ProducerStates();
   #queue: Promise<unknown> = Promise.resolve();
@@ -106,6 +115,7 @@ export class Checkpoint {
       segments: this.segments,
       removed: this.removed,
       aborted: this.aborted,
+      merge: this.merge,
       ...change,
       producers: producers.entries(),
     };
@@ -134,6 +144,7 @@ export class Checkpoint {
     this.segments = manifest.segments;
     this.removed = manifest.removed;
     this.aborted = manifest.aborted;
+    this.merge = manifest.merge;
     this.producers = new ProducerStates(manifest.producers);
     this.options.taken?.();
   }

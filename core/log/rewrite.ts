@@ -140,7 +140,7 @@ async function writeSegment(
     }
     await writeIndex(log, first.baseOffset, index);
     if (maxTimestampMs < 0) maxTimestampMs = -entries.at(-1)!.object.createdMs;
-    return { baseOffset: first.baseOffset, lastOffset, bytes, maxTimestampMs };
+    return { baseOffset: first.baseOffset, lastOffset, bytes, maxTimestampMs, merged: false };
   } finally {
     copy.release();
   }
@@ -181,7 +181,13 @@ async function takeOver(
   }
   await writeIndex(log, baseOffset, index);
   if (maxTimestampMs < 0) maxTimestampMs = -segment.createdMs;
-  return { baseOffset, lastOffset: segment.lastOffset, bytes: bytes.length, maxTimestampMs };
+  return {
+    baseOffset,
+    lastOffset: segment.lastOffset,
+    bytes: bytes.length,
+    maxTimestampMs,
+    merged: false,
+  };
 }
 
 /** Writes the index of a segment, thinned to one entry per `index.interval.bytes`. */

@@ -1,5 +1,5 @@
 /**
- * The checkpoint of one partition, version 1 (big-endian). Compatibility-sensitive: read N and N-1,
+ * The checkpoint of one partition, version 2 (big-endian). Compatibility-sensitive: read N and N-1,
  * write N; a bump changes VERSION, keeps the old decoder, and adds a fixture.
  *
  * ```
@@ -7,19 +7,23 @@
  * body            16 B topic id | i32 partition | i64 sequence | i64 written ms
  *                 i64 covered offset | i64 log start offset
  *                 u32 epochs,    each: i32 leader epoch | i64 start offset
- *                 u32 segments,  each: i64 base | i64 last | i64 bytes | i64 max timestamp
+ *                 u32 segments,  each: i64 base | i64 last | i64 bytes | i64 max timestamp | u8 flags
  *                 u32 removed,   each: i64 base | i64 removed ms
  *                 u32 producers, each: i64 id | i16 epoch | i32 coordinator epoch | i64 timestamp
  *                                      i64 transaction start | u8 batches, each:
  *                                      i32 first sequence | i32 last sequence | i64 base | i64 last
  *                 u32 aborted,   each: i64 producer id | i64 first | i64 last | i64 last stable
+ *                 u32 merges (0 or 1), each: i64 first base | i64 last base
  * trailer   8 B   u32 CRC-32C of header and body | "KMAE"
  * ```
- * Created conditionally in sequence: a loser reloads the newest and goes on from it.
+ * Segment flags: 1: merged, the others 0. Version 1 has neither flags nor merges. Created
+ * conditionally in sequence: a loser reloads the newest and goes on from it.
  */
 import { crc32c, MalformedError, Reader, uuidBytes, uuidText, Writer } from "../bytes/mod.ts";
 
-export const MANIFEST_VERSION = 1;
+export const MANIFEST_VERSION = 2;
+const OLDEST_VERSION = 1;
+const MERGED_FLAG = 1;
 const MAGIC = 0x4b4d414e; // "KMAN"
 const END = 0x4b4d4145; // "KMAE"
 
@@ -36,6 +40,18 @@ export interface SegmentInfo {
   readonly bytes: number;
   /** Negative: no record has a timestamp, and the value without its sign is when it was stored. */
   readonly maxTimestampMs: number;
+  /**
+   * Made of several, by replacing the object of the first one: a key is replaced once in its life,
+   * so such a segment is never the first of another merge (docs/decisions/0005).
+   */
+  readonly merged: boolean;
+}
+
+/** Segments that are to become one, under the key of the first. */
+export interface MergePlan {
+  readonly firstBase: number;
+  /** Base offset of the last of them. */
+  readonly lastBase: number;
 }
 
 /** A segment that the log no longer names and whose objects are still to be deleted. */
@@ -87,10 +103,15 @@ export interface Manifest {
   /** Producer state after the batches that lie wholly below `coveredOffset`. */
   readonly producers: readonly ProducerEntry[];
   readonly aborted: readonly AbortedRange[];
+  /**
+   * The merge that is under way. Once here it stays until it is done, or retention has removed its
+   * first segment.
+   */
+  readonly merge: MergePlan | undefined;
 }
 
 export function encodeManifest(m: Manifest): Uint8Array {
-  const w = new Writer(256 + m.segments.length * 32 + m.producers.length * 160);
+  const w = new Writer(256 + m.segments.length * 33 + m.producers.length * 160);
   w.uint32(MAGIC);
   w.uint16(MANIFEST_VERSION);
   w.uint16(0);
@@ -109,6 +130,7 @@ export function encodeManifest(m: Manifest): Uint8Array {
     w.int64(s.lastOffset);
     w.int64(s.bytes);
     w.int64(s.maxTimestampMs);
+    w.int8(s.merged ? MERGED_FLAG : 0);
   });
   list(w, m.removed, (s) => {
     w.int64(s.baseOffset);
@@ -120,6 +142,10 @@ export function encodeManifest(m: Manifest): Uint8Array {
     w.int64(a.firstOffset);
     w.int64(a.lastOffset);
     w.int64(a.lastStableOffset);
+  });
+  list(w, m.merge === undefined ? [] : [m.merge], (merge) => {
+    w.int64(merge.firstBase);
+    w.int64(merge.lastBase);
   });
   const body = w.toBytes();
   const out = new Uint8Array(body.length + 8);
@@ -157,7 +183,7 @@ export function decodeManifest(bytes: Uint8Array): Manifest {
   const r = new Reader(bytes);
   if (r.uint32() !== MAGIC) throw new MalformedError("not a manifest: wrong magic");
   const version = r.uint16();
-  if (version !== MANIFEST_VERSION) {
+  if (version < OLDEST_VERSION || version > MANIFEST_VERSION) {
     throw new MalformedError(`manifest version ${version} is unknown`);
   }
   const trailer = new Reader(bytes, end);
@@ -165,7 +191,11 @@ export function decodeManifest(bytes: Uint8Array): Manifest {
     throw new MalformedError("manifest fails its CRC-32C");
   }
   r.reset(bytes, 8, end);
-  return {
+  return readBody(bytes, r, version);
+}
+
+function readBody(bytes: Uint8Array, r: Reader, version: number): Manifest {
+  const manifest = {
     topicId: uuidText(bytes, r.take(16)),
     partition: r.int32(),
     sequence: r.int64(),
@@ -173,11 +203,12 @@ export function decodeManifest(bytes: Uint8Array): Manifest {
     coveredOffset: r.int64(),
     logStartOffset: r.int64(),
     leaderEpochs: items(r, 12, () => ({ leaderEpoch: r.int32(), startOffset: r.int64() })),
-    segments: items(r, 32, () => ({
+    segments: items(r, version === 1 ? 32 : 33, () => ({
       baseOffset: r.int64(),
       lastOffset: r.int64(),
       bytes: r.int64(),
       maxTimestampMs: r.int64(),
+      merged: version > 1 && (r.uint8() & MERGED_FLAG) !== 0,
     })),
     removed: items(r, 16, () => ({ baseOffset: r.int64(), removedMs: r.int64() })),
     producers: items(r, 31, () => readProducer(r)),
@@ -188,6 +219,10 @@ export function decodeManifest(bytes: Uint8Array): Manifest {
       lastStableOffset: r.int64(),
     })),
   };
+  if (version === 1) return { ...manifest, merge: undefined };
+  const merges = items(r, 16, () => ({ firstBase: r.int64(), lastBase: r.int64() }));
+  if (merges.length > 1) throw new MalformedError("manifest has more than one merge under way");
+  return { ...manifest, merge: merges[0] };
 }
 
 function items<T>(r: Reader, each: number, read: () => T): T[] {

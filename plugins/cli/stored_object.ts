@@ -33,10 +33,15 @@ export function describeObject(bytes: Uint8Array): StoredObject {
     case "IDX\0":
       return { kind: "segment index", fields: describeIndex(bytes) };
     case "KMAN":
-      return { kind: "manifest", fields: { ...decodeManifest(bytes) } };
+      return { kind: "manifest", fields: describeManifest(bytes) };
     default:
       throw new MalformedError("not an object of KafScale: it starts with no known magic");
   }
+}
+
+function describeManifest(bytes: Uint8Array): Record<string, unknown> {
+  const { merge, ...fields } = decodeManifest(bytes);
+  return { ...fields, merges: merge === undefined ? [] : [merge] };
 }
 
 function describeSlot(bytes: Uint8Array): Record<string, unknown> {

@@ -67,6 +67,7 @@ Deno.test("describeObject() shows an index, a manifest and a WAL slot", () => {
     removed: [],
     producers: [],
     aborted: [],
+    merge: undefined,
   }));
   assertEquals([manifest.kind, manifest.fields.partition], ["manifest", 3]);
   const header = encodeSlotHeader("data", new Uint8Array(8));

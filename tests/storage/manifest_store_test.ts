@@ -24,6 +24,7 @@ function manifest(sequence: number, coveredOffset = 0): Manifest {
     removed: [],
     producers: [],
     aborted: [],
+    merge: undefined,
   };
 }
 
