@@ -28,8 +28,12 @@ export async function loadNewestManifest(
 }
 
 /**
- * Creates the manifest of its sequence; "exists" when somebody else did (reload and go on from it).
+ * Creates the manifest of its sequence; "exists" when a rival was first (reload and go on from it).
  * Our own earlier attempt whose reply was lost counts as "created".
+ *
+ * A create that succeeds is no proof: rivals may have come and gone on, and deleted the manifest of
+ * this sequence when they were two further. The newest one is never deleted, so if nothing newer is
+ * there once ours is, ours is the newest.
  */
 export async function createManifest(
   store: ObjectStore,
@@ -40,11 +44,16 @@ export async function createManifest(
   const key = manifestKey(prefix, manifest.sequence);
   const bytes = encodeManifest(manifest);
   const outcome = await store.putIfAbsent(key, [bytes], options);
-  if (outcome === "created") return "created";
-  const found = await store.get(key, undefined, options);
-  const ours = found !== undefined && found.length === bytes.length &&
-    found.every((byte, index) => byte === bytes[index]);
-  return ours ? "created" : "exists";
+  if (outcome === "exists") {
+    const found = await store.get(key, undefined, options);
+    const ours = found !== undefined && found.length === bytes.length &&
+      found.every((byte, index) => byte === bytes[index]);
+    if (!ours) return "exists";
+  }
+  for await (const newer of store.list(manifestPrefix(prefix), key, options)) {
+    if (sequenceOfKey(newer.key) !== undefined) return "exists";
+  }
+  return "created";
 }
 
 /** Keys of the manifests that `sequence` made superfluous. */

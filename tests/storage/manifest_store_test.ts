@@ -70,6 +70,14 @@ Deno.test("createManifest() says exists for a rival's, and created for our own a
   assertEquals(await createManifest(store, PREFIX, manifest(1, 6)), "exists");
 });
 
+Deno.test("createManifest() says exists where rivals went on and deleted that sequence", async () => {
+  const { objects, store } = setup();
+  for (const sequence of [1, 2, 3]) await createManifest(store, PREFIX, manifest(sequence));
+  objects.delete(manifestKey(PREFIX, 1));
+  assertEquals(await createManifest(store, PREFIX, manifest(1, 9)), "exists");
+  assertEquals((await loadNewestManifest(store, PREFIX)).manifest?.sequence, 3);
+});
+
 Deno.test("superseded() leaves the newest manifest and the one before it", () => {
   assertEquals(superseded(PREFIX, 1), []);
   assertEquals(superseded(PREFIX, 2), [manifestKey(PREFIX, 0)]);
