@@ -131,6 +131,14 @@ export const READS_AHEAD_MAX = 16;
 /** Slabs (1 MiB) kept for reuse; more go to the garbage collector. */
 export const SLABS_IDLE_MAX = 4;
 
+/** A segment is put from memory, so none is built larger, whatever segment.bytes says. Reads of a
+ * larger one would save nothing: they bring 4 MiB at a time. */
+export const SEGMENT_BUILD_BYTES_MAX = 32 * 1024 * 1024;
+
+/** Small segments that become one although they don't fill a segment: a partition that gets a
+ * record a minute keeps a manifest and a folder that people can look through. */
+export const MERGE_PARTS_MAX = 64;
+
 /** Idempotent producers remembered per partition; the longest silent go first. */
 export const PRODUCERS_PER_PARTITION_MAX = 10_000;
 

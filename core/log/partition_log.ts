@@ -7,6 +7,7 @@ import type { TopicInfo } from "../metadata/topics.ts";
 import { ErrorCode, type ErrorCodeValue } from "../protocol/errors.ts";
 import { invariant } from "../runtime/assert.ts";
 import { partitionPrefix } from "../storage/keys.ts";
+import type { MergePlan } from "../storage/manifest.ts";
 import type { RowSink, WalObject } from "../storage/wal/commit.ts";
 import type { BatchRow } from "../storage/wal/format.ts";
 import { admitBatch, type Refusal } from "./admission.ts";
@@ -46,6 +47,8 @@ export class PartitionLogState implements PartitionLog, RowSink {
   closed: ErrorCodeValue = 0;
   /** Takes no more batches, since somebody else is to lead; what is there can be read. */
   leaving = false;
+  /** What an earlier owner planned and left. */
+  inheritedMerge: MergePlan | undefined;
   #started = false;
   readonly #listeners = new Set<() => void>();
 
@@ -76,6 +79,7 @@ export class PartitionLogState implements PartitionLog, RowSink {
     }
     this.producerStates = new ProducerStates(checkpoint.producers.entries());
     this.logStartOffset = checkpoint.logStartOffset;
+    this.inheritedMerge = checkpoint.merge;
     let end = checkpoint.coveredOffset;
     for (const entry of recovered) {
       this.tail.push(entry);

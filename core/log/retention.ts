@@ -8,6 +8,7 @@ import { ErrorCode, type ErrorCodeValue } from "../protocol/errors.ts";
 import { indexKey, segmentKey } from "../storage/keys.ts";
 import type { RemovedSegment, SegmentInfo } from "../storage/manifest.ts";
 import { StoreError } from "../storage/object_store.ts";
+import { planMerge } from "./merge_plan.ts";
 import type { PartitionLogState } from "./partition_log.ts";
 import { ProducerStates } from "./producer_state.ts";
 
@@ -83,6 +84,10 @@ async function moveLogStart(log: PartitionLogState, target: () => number): Promi
       ...dropped.map(({ baseOffset }) => ({ baseOffset, removedMs: nowMs })),
     ];
     const coveredOffset = Math.max(checkpoint.coveredOffset, logStartOffset);
+    const segments = checkpoint.segments.slice(dropped.length);
+    // A plan whose first segment goes, goes with it: what others still put there is swept.
+    const { merge } = checkpoint;
+    const planned = merge !== undefined && merge.firstBase >= (segments[0]?.baseOffset ?? Infinity);
     const producers = new ProducerStates(checkpoint.producers.entries());
     for (const { row, object } of log.tail.entries) {
       if (row.baseOffset + row.lastOffsetDelta >= coveredOffset) break;
@@ -92,14 +97,19 @@ async function moveLogStart(log: PartitionLogState, target: () => number): Promi
       change: {
         logStartOffset,
         coveredOffset,
-        segments: checkpoint.segments.slice(dropped.length),
+        segments,
         removed,
         leaderEpochs: log.epochs.below(Math.max(coveredOffset, logStartOffset + 1)),
+        merge: planned ? merge : planMerge(segments, log.context.settings(log.info)),
       },
       producers,
     });
   });
-  if (moved) log.notify();
+  if (moved) {
+    const { topic, partition, logStartOffset } = log;
+    log.context.runtime.log.debug("moved the log start", { topic, partition, logStartOffset });
+    log.notify();
+  }
   return moved;
 }
 

@@ -4,13 +4,12 @@
  * names; the next rewriting starts at the same base offset, meets it and takes it over, so nothing
  * is left over.
  */
-import { concat, Gather } from "../bytes/mod.ts";
+import { Gather } from "../bytes/mod.ts";
 import { invariant } from "../runtime/assert.ts";
-import { indexKey, segmentKey } from "../storage/keys.ts";
+import { segmentKey } from "../storage/keys.ts";
 import type { SegmentInfo } from "../storage/manifest.ts";
 import {
   decodeSegment,
-  encodeIndex,
   encodeSegment,
   SEGMENT_FOOTER_BYTES,
   SEGMENT_HEADER_BYTES,
@@ -19,9 +18,10 @@ import {
 } from "../storage/segment/mod.ts";
 import { persist } from "../storage/retry.ts";
 import { SlabBuffer } from "../storage/wal/slab_pool.ts";
-import { emptyScan, scanBatch } from "./batch_scan.ts";
+import { builtSegmentBytes, planMerge } from "./merge_plan.ts";
 import type { PartitionLogState } from "./partition_log.ts";
 import { ProducerStates } from "./producer_state.ts";
+import { scanBody, writeIndex } from "./segment_index.ts";
 import { lastOffset, type TailEntry } from "./tail.ts";
 
 /**
@@ -33,10 +33,10 @@ export async function rewriteTail(log: PartitionLogState, all: boolean): Promise
   let covered = 0;
   const done = await log.checkpoint.update(async () => {
     if (log.closed !== 0) return undefined;
-    const segmentBytes = log.context.settings(log.info).segmentBytes;
+    const settings = log.context.settings(log.info);
     // The entries stay in place meanwhile: only updates of this partition drop them.
     const entries = log.tail.entries.slice();
-    const to = cut(entries, 0, segmentBytes, all);
+    const to = cut(entries, 0, builtSegmentBytes(settings), all);
     if (to === 0) return undefined;
     const segment = await writeSegment(log, entries.slice(0, to));
     if (segment === undefined || segment.lastOffset > lastOffset(entries.at(-1)!.row)) {
@@ -53,11 +53,13 @@ export async function rewriteTail(log: PartitionLogState, all: boolean): Promise
     }
     const { producerExpirationMs, producersMax, runtime } = log.context;
     producers.expire(runtime.clock.wallMs() - producerExpirationMs, producersMax);
+    const segments = [...log.checkpoint.segments, segment];
     return {
       change: {
         coveredOffset,
-        segments: [...log.checkpoint.segments, segment],
+        segments,
         leaderEpochs: log.epochs.below(coveredOffset),
+        merge: log.checkpoint.merge ?? planMerge(segments, settings),
       },
       producers,
     };
@@ -170,17 +172,10 @@ async function takeOver(
       lastOffset: segment.lastOffset,
     });
   }
-  const gather = new Gather([bytes]);
-  const batch = emptyScan();
-  const index: SegmentIndexEntry[] = [];
-  let maxTimestampMs = -1;
   const end = bytes.length - SEGMENT_FOOTER_BYTES;
-  for (let at = SEGMENT_HEADER_BYTES; at < end && scanBatch(gather, at, batch); at = batch.end) {
-    index.push({ baseOffset: batch.baseOffset, position: at });
-    maxTimestampMs = Math.max(maxTimestampMs, batch.maxTimestampMs);
-  }
-  await writeIndex(log, baseOffset, index);
-  if (maxTimestampMs < 0) maxTimestampMs = -segment.createdMs;
+  const scan = scanBody(new Gather([bytes]), SEGMENT_HEADER_BYTES, end);
+  await writeIndex(log, baseOffset, scan.entries);
+  const maxTimestampMs = scan.maxTimestampMs < 0 ? -segment.createdMs : scan.maxTimestampMs;
   return {
     baseOffset,
     lastOffset: segment.lastOffset,
@@ -188,24 +183,4 @@ async function takeOver(
     maxTimestampMs,
     merged: false,
   };
-}
-
-/** Writes the index of a segment, thinned to one entry per `index.interval.bytes`. */
-async function writeIndex(
-  log: PartitionLogState,
-  baseOffset: number,
-  entries: readonly SegmentIndexEntry[],
-): Promise<void> {
-  const interval = log.context.settings(log.info).indexIntervalBytes;
-  const kept: SegmentIndexEntry[] = [];
-  for (const entry of entries) {
-    const last = kept.at(-1);
-    if (last === undefined || entry.position - last.position >= interval) kept.push(entry);
-  }
-  const bytes = concat([encodeIndex(kept, interval)]);
-  // A function of the segment's bytes alone, so replacing it is harmless.
-  await persist(
-    log.context,
-    () => log.context.store.put(indexKey(log.prefix, baseOffset), [bytes], log.context),
-  );
 }

@@ -41,11 +41,17 @@ export interface SegmentRead extends Lease {
   readonly last: boolean;
 }
 
+/** The index of a segment as large as that: a merge replaces both. */
+interface KnownIndex {
+  readonly segmentBytes: number;
+  index: SegmentIndex | Promise<SegmentIndex>;
+}
+
 const NOTHING: SegmentRead = { parts: [], bytes: 0, last: false, release: () => {} };
 
 export class SegmentReader {
   /** Parsed indexes by key, least recently used first; bounded by count. */
-  readonly #indexes = new Map<string, SegmentIndex | Promise<SegmentIndex>>();
+  readonly #indexes = new Map<string, KnownIndex>();
 
   constructor(
     readonly store: ObjectStore,
@@ -156,22 +162,20 @@ export class SegmentReader {
   #index(prefix: string, segment: SegmentInfo): SegmentIndex | Promise<SegmentIndex> {
     const key = indexKey(prefix, segment.baseOffset);
     const known = this.#indexes.get(key);
-    if (known !== undefined) {
+    if (known?.segmentBytes === segment.bytes) {
       this.#indexes.delete(key);
       this.#indexes.set(key, known);
-      return known;
+      return known.index;
     }
     const loading = this.#loadIndex(key).then(
-      (index) => {
-        if (this.#indexes.get(key) === loading) this.#indexes.set(key, index);
-        return index;
-      },
+      (index) => entry.index = index,
       (error) => {
-        if (this.#indexes.get(key) === loading) this.#indexes.delete(key);
+        if (this.#indexes.get(key) === entry) this.#indexes.delete(key);
         throw error;
       },
     );
-    this.#indexes.set(key, loading);
+    const entry: KnownIndex = { segmentBytes: segment.bytes, index: loading };
+    this.#indexes.set(key, entry);
     for (const oldest of this.#indexes.keys()) {
       if (this.#indexes.size <= this.indexesMax) break;
       this.#indexes.delete(oldest);

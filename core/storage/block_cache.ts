@@ -74,6 +74,8 @@ interface Extent {
 
 interface CachedObject {
   whole: Extent | undefined;
+  /** Of the whole object, as of the last load; 0: none yet. */
+  size: number;
   /** By block index; an extent of several blocks is in here several times. */
   readonly blocks: Map<number, Extent>;
 }
@@ -172,7 +174,8 @@ export class BlockCache {
 
   /**
    * `[start, end)` of an object of `size` bytes, cut at its end; undefined where the store has no
-   * such object. StoreErrors pass through; the next read tries again. An abort fails one read.
+   * such object. StoreErrors pass through; the next read tries again. An abort fails one read. With
+   * another size than before, the object was replaced: what is cached of it is forgotten.
    */
   async read(
     key: string,
@@ -184,6 +187,7 @@ export class BlockCache {
     signal?.throwIfAborted();
     const to = Math.min(end, size);
     if (start >= to) return { parts: [], release: () => {} };
+    if ((this.#objects.get(key)?.size || size) !== size) this.invalidate(key);
     const now = this.tryRead(key, start, to);
     if (now !== undefined) return now;
     const found = this.#cover(key, size, start, to);
@@ -206,9 +210,8 @@ export class BlockCache {
   /** Forgets an object. Readers keep what they hold; running loads serve only who waits now. */
   invalidate(key: string): void {
     const object = this.#objects.get(key);
-    if (object === undefined) return;
-    if (object.whole !== undefined) this.#detach(object.whole);
-    for (const extent of new Set(object.blocks.values())) this.#detach(extent);
+    if (object?.whole !== undefined) this.#detach(object.whole);
+    for (const extent of new Set(object?.blocks.values())) this.#detach(extent);
   }
 
   /** Held extents that cover the range; missing ones start to load. */
@@ -247,7 +250,7 @@ export class BlockCache {
 
   /** Starts to load blocks `[block, until)`; held by the caller. */
   #load(key: string, block: number, until: number, size: number): Extent {
-    const { blocks } = this.#objectOf(key);
+    const { blocks } = Object.assign(this.#objectOf(key), { size });
     const start = block * this.#blockBytes;
     const end = Math.min(until * this.#blockBytes, size);
     const abort = new AbortController();
@@ -304,11 +307,10 @@ export class BlockCache {
   }
 
   #objectOf(key: string): CachedObject {
-    let object = this.#objects.get(key);
-    if (object === undefined) {
-      object = { whole: undefined, blocks: new Map() };
-      this.#objects.set(key, object);
-    }
+    const known = this.#objects.get(key);
+    if (known !== undefined) return known;
+    const object: CachedObject = { whole: undefined, size: 0, blocks: new Map() };
+    this.#objects.set(key, object);
     return object;
   }
 

@@ -7,7 +7,8 @@
  * body            16 B topic id | i32 partition | i64 sequence | i64 written ms
  *                 i64 covered offset | i64 log start offset
  *                 u32 epochs,    each: i32 leader epoch | i64 start offset
- *                 u32 segments,  each: i64 base | i64 last | i64 bytes | i64 max timestamp | u8 flags
+ *                 u32 segments,  each: i64 base | i64 last | i64 bytes | i64 max timestamp
+ *                                      u8 flags
  *                 u32 removed,   each: i64 base | i64 removed ms
  *                 u32 producers, each: i64 id | i16 epoch | i32 coordinator epoch | i64 timestamp
  *                                      i64 transaction start | u8 batches, each:

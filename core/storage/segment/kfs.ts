@@ -27,13 +27,17 @@ const END_MAGIC = 0x454e4421;
 /** CRC-32C takes some 0.7 ms a MiB, so a body is summed up in steps of this size. */
 const CRC_STEP_BYTES = 128 * 1024;
 
-export interface SegmentHead {
+/** What a segment's header tells. */
+export interface SegmentHeader {
   readonly baseOffset: number;
-  /** Inclusive. */
-  readonly lastOffset: number;
   readonly recordCount: number;
   /** Unix time. */
   readonly createdMs: number;
+}
+
+export interface SegmentHead extends SegmentHeader {
+  /** Inclusive. */
+  readonly lastOffset: number;
 }
 
 /**
@@ -111,6 +115,17 @@ export function decodeSegmentEnds(
   header: Uint8Array,
   footer: Uint8Array,
 ): { head: SegmentHead; bodyCrc: number } {
+  const { baseOffset, recordCount, createdMs } = decodeSegmentHeader(header);
+  const end = new Reader(footer);
+  const bodyCrc = end.uint32();
+  const lastOffset = end.int64();
+  if (end.uint32() !== END_MAGIC) throw new MalformedError("segment does not end with END!");
+  if (lastOffset < baseOffset) throw new MalformedError("segment has impossible offsets");
+  return { head: { baseOffset, lastOffset, recordCount, createdMs }, bodyCrc };
+}
+
+/** Verifies the first 32 bytes alone. */
+export function decodeSegmentHeader(header: Uint8Array): SegmentHeader {
   const start = new Reader(header);
   if (start.uint32() !== MAGIC) throw new MalformedError("segment does not start with KAFS");
   const version = start.uint16();
@@ -121,12 +136,8 @@ export function decodeSegmentEnds(
   const baseOffset = start.int64();
   const recordCount = start.int32();
   const createdMs = start.int64();
-  const end = new Reader(footer);
-  const bodyCrc = end.uint32();
-  const lastOffset = end.int64();
-  if (end.uint32() !== END_MAGIC) throw new MalformedError("segment does not end with END!");
-  if (baseOffset < 0 || recordCount < 0 || lastOffset < baseOffset) {
+  if (baseOffset < 0 || recordCount < 0) {
     throw new MalformedError("segment has impossible offsets");
   }
-  return { head: { baseOffset, lastOffset, recordCount, createdMs }, bodyCrc };
+  return { baseOffset, recordCount, createdMs };
 }
