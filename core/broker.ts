@@ -33,7 +33,6 @@ import type { Runtime } from "./runtime/runtime.ts";
 import { Semaphore } from "./runtime/semaphore.ts";
 import { createServer, type Server } from "./server/server.ts";
 import { BlockCache } from "./storage/block_cache.ts";
-import { chainPrefix } from "./storage/keys.ts";
 import { ReadAhead } from "./storage/read_ahead.ts";
 import type { ObjectStore } from "./storage/object_store.ts";
 import { checkStore } from "./storage/store_check.ts";
@@ -137,6 +136,8 @@ class BrokerProcess implements Broker {
       walBytes: config.walBytes,
       walAgeMs: config.compactionIntervalMs,
       retentionCheckMs: config.retentionCheckIntervalMs,
+      orphanSweepMs: config.orphanSweepIntervalMs,
+      ownsChains: node === undefined,
     });
     topics.onChange((change) => {
       if (change.type === "deleted") housekeeping.resumeDeletions();
@@ -146,8 +147,7 @@ class BrokerProcess implements Broker {
     housekeeping.start();
     this.#stopping.push(() => logs.close());
     this.#stopping.push(() => housekeeping.stop());
-    if (node === undefined) this.#sweepLeftovers(ledger, incarnation.brokerEpoch);
-    else {
+    if (node !== undefined) {
       this.#stopping.push(() => node.stop());
       await node.start(logHoldings(logs, chain, groups.shards!));
     }
@@ -294,17 +294,6 @@ class BrokerProcess implements Broker {
       clusterId: this.clusterId,
     });
     return groups;
-  }
-
-  #sweepLeftovers(ledger: WalLedger, brokerEpoch: number): void {
-    const { config: { namespace, brokerId }, runtime } = this.options;
-    const own = chainPrefix(namespace, brokerId, brokerEpoch);
-    const sweep = ledger.sweepLeftovers(`${namespace}/.wal/${brokerId}/`, own).catch((error) => {
-      if (!this.#abort.signal.aborted) {
-        runtime.log.warn("old WAL objects are swept at the next start", { error });
-      }
-    });
-    this.#stopping.push(async () => void await sweep);
   }
 
   #fatal(error: unknown): void {

@@ -224,6 +224,14 @@ const storage = {
     kafka: "log.retention.check.interval.ms",
     doc: "How often retention by time and size is applied.",
   }),
+  orphanSweepIntervalMs: row({
+    category: "storage",
+    kind: integer({ min: 1_000, max: 30 * DAY_MS }),
+    default: DAY_MS,
+    scope: "broker",
+    doc: "How often each partition's folder is listed for objects that a crash left behind. The " +
+      "folder of a deleted topic is looked through once more after this time.",
+  }),
   producerIdExpirationMs: row({
     category: "storage",
     kind: integer({ min: 1_000, max: INT32_MAX }),

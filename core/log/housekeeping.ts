@@ -1,18 +1,21 @@
 /**
- * The background work on logs: rewriting WAL into segments, deleting covered WAL objects,
- * retention, and the removal of deleted topics. One thing at a time, in small steps, and behind the
- * clients: while they write or read a lot rewriting waits, up to a hard limit of uncovered WAL.
+ * The background work on logs: rewriting WAL into segments, merging small ones, deleting covered
+ * WAL objects, retention, the removal of deleted topics, the orphan sweep. One thing at a time, in
+ * small steps, and behind the clients: while they write or read a lot rewriting waits, up to a hard
+ * limit of uncovered WAL.
  */
 import type { TopicRegistry } from "../metadata/topics.ts";
-import { StoreError } from "../storage/object_store.ts";
-import { topicPrefix } from "../storage/keys.ts";
 import type { Timer } from "../runtime/runtime.ts";
 import { WAL_BYTES_HARD, WAL_OBJECTS_HARD, WAL_OBJECTS_MAX } from "../config/limits.ts";
 import type { LogContext } from "./log_context.ts";
 import type { Logs } from "./logs.ts";
+import { mergeSegments } from "./merge.ts";
+import { builtSegmentBytes } from "./merge_plan.ts";
 import { PartitionLogState } from "./partition_log.ts";
 import { deleteRemoved, enforceRetention } from "./retention.ts";
 import { rewriteTail } from "./rewrite.ts";
+import { Sweeper } from "./sweeper.ts";
+import { TopicDeletions } from "./topic_deletion.ts";
 import type { WalLedger } from "./wal_ledger.ts";
 
 const TICK_MS = 1_000;
@@ -21,8 +24,8 @@ const BUSY_BYTES = 8 << 20;
 /** Ticks without that before rewriting starts: clients that read what they just wrote, or whose
  * group takes a moment to form, come back within this time. */
 const QUIET_TICKS = 5;
-/** Keys deleted with one call. */
-const DELETE_BATCH = 500;
+/** A partition whose segments cannot be merged is left alone for this long. */
+const MERGE_RETRY_MS = 60_000;
 
 export interface HousekeepingOptions {
   readonly context: LogContext;
@@ -34,6 +37,10 @@ export interface HousekeepingOptions {
   readonly retentionCheckMs: number;
   /** Entries that have been in the WAL for this long are rewritten, however few they are. */
   readonly walAgeMs: number;
+  /** Between two orphan sweeps; also how long tombstones of deleted topics stay. */
+  readonly orphanSweepMs: number;
+  /** Whether chains of this broker's former incarnations are for this one alone to sweep. */
+  readonly ownsChains: boolean;
 }
 
 /** Figures for metrics. */
@@ -41,10 +48,17 @@ export interface HousekeepingStats {
   rewrittenBytes: number;
   rewrites: number;
   failures: number;
+  /** Segments that became part of a larger one. */
+  mergedSegments: number;
 }
 
 export class Housekeeping {
-  readonly stats: HousekeepingStats = { rewrittenBytes: 0, rewrites: 0, failures: 0 };
+  readonly stats: HousekeepingStats = {
+    rewrittenBytes: 0,
+    rewrites: 0,
+    failures: 0,
+    mergedSegments: 0,
+  };
   #timer: Timer | undefined;
   #running: Promise<void> | undefined;
   #stopped = false;
@@ -52,25 +66,32 @@ export class Housekeeping {
   #trafficBytes = 0;
   #quietTicks = QUIET_TICKS;
   #nextRetentionMs = 0;
-  #deleting: Promise<void> = Promise.resolve();
-  #deletionTimer: Timer | undefined;
+  readonly #deletions: TopicDeletions;
+  readonly #sweeper: Sweeper;
+  /** In monotonic time. */
+  readonly #mergeAgainMs = new WeakMap<PartitionLogState, number>();
 
-  constructor(readonly options: HousekeepingOptions) {}
+  constructor(readonly options: HousekeepingOptions) {
+    const { orphanSweepMs } = options;
+    this.#deletions = new TopicDeletions({ ...options, tombstoneMs: orphanSweepMs });
+    const deletions = this.#deletions;
+    this.#sweeper = new Sweeper({ ...options, deletions, intervalMs: orphanSweepMs });
+  }
 
   start(): void {
     const { runtime } = this.options.context;
     this.#nextRetentionMs = runtime.clock.monotonicMs() + this.options.retentionCheckMs;
     this.#schedule();
-    this.resumeDeletions();
+    this.#deletions.start();
   }
 
   /** Resolves when the step at hand is over. */
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#timer?.cancel();
-    this.#deletionTimer?.cancel();
+    const deletions = this.#deletions.stop();
     await this.#running;
-    await this.#deleting;
+    await deletions;
   }
 
   /** Rewrites everything now (ops: flush). */
@@ -87,7 +108,7 @@ export class Housekeeping {
    * Deletes the objects of topics that metadata says are deleted; picks up where a crash left off.
    */
   resumeDeletions(): void {
-    this.#deleting = this.#deleting.then(() => this.#deleteTopics());
+    this.#deletions.resume();
   }
 
   #schedule(): void {
@@ -102,6 +123,10 @@ export class Housekeeping {
     try {
       await this.#relieve();
       await ledger.sweep();
+      if (this.#stopped) return;
+      await this.#merge();
+      if (this.#stopped) return;
+      await this.#sweeper.tick((state, work) => this.#guarded(state, work));
       if (this.#stopped) return;
       if (context.runtime.clock.monotonicMs() >= this.#nextRetentionMs) await this.#retain();
     } catch (error) {
@@ -124,7 +149,7 @@ export class Housekeeping {
       for (const state of logs.loaded()) {
         if (this.#stopped) return;
         if (state.tail.length === 0) continue;
-        const { segmentBytes } = context.settings(state.info);
+        const segmentBytes = builtSegmentBytes(context.settings(state.info));
         const old = (state.tail.first?.object.createdMs ?? Infinity) < oldMs;
         if (!old && state.tail.bytes < segmentBytes) continue;
         const before = state.tail.length;
@@ -211,6 +236,23 @@ export class Housekeeping {
     }
   }
 
+  /** Carries out what manifests plan, while clients are quiet. */
+  async #merge(): Promise<void> {
+    const { context, logs } = this.options;
+    const { clock } = context.runtime;
+    for (const state of logs.loaded()) {
+      if (state.checkpoint.merge === undefined || state.closed !== 0) continue;
+      if (clock.monotonicMs() < (this.#mergeAgainMs.get(state) ?? 0)) continue;
+      if (this.#stopped || this.#busy()) return;
+      // Taken back where it succeeds.
+      this.#mergeAgainMs.set(state, clock.monotonicMs() + MERGE_RETRY_MS);
+      await this.#guarded(state, async () => {
+        this.stats.mergedSegments += await mergeSegments(state);
+        this.#mergeAgainMs.delete(state);
+      });
+    }
+  }
+
   async #retain(): Promise<void> {
     const { context, logs, topics, retentionCheckMs } = this.options;
     for (const topic of topics.all()) {
@@ -225,35 +267,5 @@ export class Housekeeping {
       }
     }
     this.#nextRetentionMs = context.runtime.clock.monotonicMs() + retentionCheckMs;
-  }
-
-  async #deleteTopics(): Promise<void> {
-    const { context, logs, topics } = this.options;
-    for (const { id, directory } of topics.pendingDeletions()) {
-      if (this.#stopped) return;
-      try {
-        await logs.drop(id);
-        await this.#deletePrefix(topicPrefix(context.namespace, directory));
-        await topics.finishDeletion(id);
-      } catch (error) {
-        if (this.#stopped || context.signal.aborted) return;
-        if (!(error instanceof StoreError)) this.stats.failures++;
-        context.runtime.log.warn("objects of a deleted topic are removed later", { id, error });
-        this.#deletionTimer?.cancel();
-        this.#deletionTimer = context.runtime.timers.after(TICK_MS, () => this.resumeDeletions());
-      }
-    }
-  }
-
-  async #deletePrefix(prefix: string): Promise<void> {
-    const { store, signal } = this.options.context;
-    let keys: string[] = [];
-    for await (const { key } of store.list(prefix, undefined, { signal })) {
-      keys.push(key);
-      if (keys.length < DELETE_BATCH) continue;
-      await store.delete(keys, { signal });
-      keys = [];
-    }
-    if (keys.length > 0) await store.delete(keys, { signal });
   }
 }

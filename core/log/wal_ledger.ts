@@ -7,7 +7,8 @@ import { MalformedError } from "../bytes/mod.ts";
 import { MetadataError } from "../metadata/metadata_store.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { decodeSlotHeader, WAL_HEADER_BYTES } from "../storage/wal/format.ts";
-import { type ObjectStore, StoreError } from "../storage/object_store.ts";
+import { slotOfKey } from "../storage/keys.ts";
+import { type ObjectInfo, type ObjectStore, StoreError } from "../storage/object_store.ts";
 import type { WalObject } from "../storage/wal/commit.ts";
 
 /** Keys deleted with one call. */
@@ -30,6 +31,8 @@ export class WalLedger {
   /** Slots of earlier chains that still held entries at take-over. */
   #adopted: WalObject[] = [];
   #bytes = 0;
+  /** Own slots below it are gone, as metadata has it. */
+  #lowWaterSlot = 0;
   #sweeping: Promise<void> | undefined;
 
   constructor(readonly options: WalLedgerOptions) {}
@@ -78,7 +81,9 @@ export class WalLedger {
     while (dead < this.#own.length && this.#own[dead]!.live === 0) dead++;
     if (dead === 0) return;
     const gone = this.#own.slice(0, dead);
-    await this.options.raiseLowWater(gone.at(-1)!.slot + 1);
+    const lowWaterSlot = gone.at(-1)!.slot + 1;
+    await this.options.raiseLowWater(lowWaterSlot);
+    this.#lowWaterSlot = lowWaterSlot;
     await this.#delete(gone);
     this.#own.splice(0, dead);
   }
@@ -101,22 +106,50 @@ export class WalLedger {
   }
 
   /**
-   * Deletes what earlier incarnations left below `prefix` (the broker's chains) in chains before
-   * `ownPrefix`: slots that no adoption names, and void ones behind a seal. Seals stay.
+   * Deletes what lies below `prefix` (the broker's chains) for nothing: in chains before
+   * `ownPrefix` slots that no adoption names, and void ones behind a seal; in the own chain slots
+   * below the low-water mark that a late write put back. Seals stay: one small object an
+   * incarnation.
    */
   async sweepLeftovers(prefix: string, ownPrefix: string): Promise<number> {
     const { store, signal } = this.options;
-    const needed = new Set(this.#adopted.map(({ key }) => key));
     const leftovers: string[] = [];
-    for await (const { key, size } of store.list(prefix, undefined, { signal })) {
+    let chain: ObjectInfo[] = [];
+    const endChain = async () => leftovers.push(...await this.#leftoversOf(chain));
+    for await (const object of store.list(prefix, undefined, { signal })) {
+      const { key } = object;
+      const slot = slotOfKey(key);
+      if (slot === undefined) continue;
+      if (key.startsWith(ownPrefix)) {
+        if (slot >= this.#lowWaterSlot) break;
+        leftovers.push(key);
+        continue;
+      }
       if (key >= ownPrefix) break;
-      if (needed.has(key)) continue;
-      if (size > SEAL_BYTES_MAX || await this.#isDeletable(key)) leftovers.push(key);
+      if (chain.length > 0 && !sameChain(chain[0]!.key, key)) {
+        await endChain();
+        chain = [];
+      }
+      chain.push(object);
     }
+    await endChain();
     for (let at = 0; at < leftovers.length; at += DELETE_BATCH) {
       await store.delete(leftovers.slice(at, at + DELETE_BATCH), { signal });
     }
     return leftovers.length;
+  }
+
+  /** Of the objects of one earlier chain. */
+  async #leftoversOf(chain: readonly ObjectInfo[]): Promise<string[]> {
+    // Every earlier chain is sealed, so what is alone is its seal: no need to look inside.
+    if (chain.length === 1 && chain[0]!.size <= SEAL_BYTES_MAX) return [];
+    const needed = new Set(this.#adopted.map(({ key }) => key));
+    const leftovers: string[] = [];
+    for (const { key, size } of chain) {
+      if (needed.has(key)) continue;
+      if (size > SEAL_BYTES_MAX || await this.#isDeletable(key)) leftovers.push(key);
+    }
+    return leftovers;
   }
 
   /** Whether it is a slot, and no seal. What is neither isn't ours to delete. */
@@ -131,4 +164,8 @@ export class WalLedger {
       return false;
     }
   }
+}
+
+function sameChain(a: string, b: string): boolean {
+  return a.slice(0, a.lastIndexOf("/")) === b.slice(0, b.lastIndexOf("/"));
 }

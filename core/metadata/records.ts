@@ -37,6 +37,7 @@ export const TOPIC_DELETION = {
     topic_id: scalar(2, "string"),
     directory: scalar(3, "string"),
     partitions: scalar(4, "int32"),
+    swept_at_ms: scalar(5, "int64"),
   }),
 } as const satisfies RecordType;
 

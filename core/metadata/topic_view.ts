@@ -24,6 +24,8 @@ export interface PendingDeletion {
   readonly name: string;
   readonly directory: string;
   readonly partitionCount: number;
+  /** When its objects were removed for the first time, in Unix time; 0: not yet. */
+  readonly sweptAtMs: number;
 }
 
 export type TopicChange =
@@ -172,6 +174,7 @@ function readDeletion(entry: Entry): Held<PendingDeletion> {
     name: record.name,
     directory: record.directory,
     partitionCount: record.partitions,
+    sweptAtMs: record.swept_at_ms,
   };
   return { value, revision: entry.revision };
 }

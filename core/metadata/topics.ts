@@ -8,9 +8,11 @@ import type { Config } from "../config/config.ts";
 import { METADATA_COMMITS_PARALLEL, METADATA_VIEW_WAIT_MS } from "../config/limits.ts";
 import { ErrorCode } from "../protocol/errors.ts";
 import { type Runtime, Semaphore } from "../runtime/mod.ts";
+import { seal, unseal } from "./envelope.ts";
 import { Follower } from "./follower.ts";
 import { LIVE_TOPICS_PREFIX, topicDeletionKey, topicKey, TOPICS_PREFIX } from "./keys.ts";
 import { MetadataError, type MetadataStore, type Revision } from "./metadata_store.ts";
+import { TOPIC_DELETION } from "./records.ts";
 import {
   type PendingDeletion,
   type TopicChange,
@@ -154,10 +156,31 @@ export class TopicRegistry {
 
   /** Deleted topics whose objects may still be there. */
   pendingDeletions(): PendingDeletion[] {
-    return this.#view.deletions();
+    return this.#view.deletions().filter(({ sweptAtMs }) => sweptAtMs === 0);
   }
 
-  /** The objects of a deleted topic are gone: forgets the deletion. Idempotent. */
+  /** Deleted topics whose objects were removed once, and are looked for once more. */
+  tombstones(): PendingDeletion[] {
+    return this.#view.deletions().filter(({ sweptAtMs }) => sweptAtMs !== 0);
+  }
+
+  /** The objects of a deleted topic are removed; its record stays as a tombstone. Idempotent. */
+  async noteSwept(id: string, nowMs: number): Promise<void> {
+    const key = topicDeletionKey(id);
+    const entry = await this.#store.get(key);
+    if (entry === undefined) return;
+    const record = unseal(TOPIC_DELETION, key, entry.value);
+    if (record.swept_at_ms !== 0) return void await this.#reached(entry.revision);
+    const value = seal(TOPIC_DELETION, { ...record, swept_at_ms: Math.max(1, nowMs) });
+    const { revision } = entry;
+    const result = await this.#store.commit({
+      if: [{ key, revision }],
+      then: [{ put: key, value }],
+    });
+    if (result.ok) await this.#reached(result.revision);
+  }
+
+  /** Nothing can be left of a deleted topic: forgets the deletion. Idempotent. */
   async finishDeletion(id: string): Promise<void> {
     const revision = this.#view.deletionRevision(id);
     if (revision === undefined) return;

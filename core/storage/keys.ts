@@ -5,7 +5,7 @@
  * <namespace>/.wal/<brokerId>/<brokerEpoch %010d>/<slot %020d>.wal   commit log chain
  * <namespace>/<topic>/<partition>/segment-<baseOffset %020d>.kfs     segment, and its .index
  * <namespace>/<topic>/<partition>/manifest-<sequence %020d>          checkpoint
- * <namespace>/.probe/<brokerId>                                      start-up write check
+ * <namespace>/.probe/<brokerId>/<nonce>                              start-up write check
  * ```
  * `<topic>` is the topic's directory: its name, or `<name>~<short topic id>` where the name was
  * used before (I8). Topic names cannot hold `/` or `~`, so directories never meet.
@@ -14,7 +14,7 @@
 const pad = (value: number, width: number): string => String(value).padStart(width, "0");
 
 export function chainPrefix(namespace: string, brokerId: number, brokerEpoch: number): string {
-  return `${namespace}/.wal/${brokerId}/${pad(brokerEpoch, 10)}/`;
+  return `${chainsPrefix(namespace, brokerId)}${pad(brokerEpoch, 10)}/`;
 }
 
 export function slotKey(
@@ -48,6 +48,18 @@ export function indexKey(partitionPrefix: string, baseOffset: number): string {
   return `${partitionPrefix}segment-${pad(baseOffset, 20)}.index`;
 }
 
+export interface SegmentObject {
+  readonly baseOffset: number;
+  readonly kind: "kfs" | "index";
+}
+
+/** What a segment's or an index's key says; undefined for a key of another shape. */
+export function segmentOfKey(key: string): SegmentObject | undefined {
+  const match = /\/segment-(\d{20})\.(kfs|index)$/.exec(key);
+  if (match === null) return undefined;
+  return { baseOffset: Number(match[1]), kind: match[2] as SegmentObject["kind"] };
+}
+
 export function manifestPrefix(partitionPrefix: string): string {
   return `${partitionPrefix}manifest-`;
 }
@@ -60,6 +72,11 @@ export function manifestKey(partitionPrefix: string, sequence: number): string {
 export function sequenceOfKey(key: string): number | undefined {
   const match = /\/manifest-(\d{20})$/.exec(key);
   return match === null ? undefined : Number(match[1]);
+}
+
+/** Below it lie the chains of all incarnations of a broker. */
+export function chainsPrefix(namespace: string, brokerId: number): string {
+  return `${namespace}/.wal/${brokerId}/`;
 }
 
 export function probeKey(namespace: string, brokerId: number): string {

@@ -44,6 +44,7 @@ export interface SceneOptions {
   walBytes: number;
   walAgeMs: number;
   retentionCheckMs: number;
+  orphanSweepMs: number;
   parallel: number;
   commitBytes: number;
   spacingMs: number;
@@ -62,6 +63,7 @@ export class Scene {
     walBytes: 1 << 30,
     walAgeMs: 1e12,
     retentionCheckMs: 1e12,
+    orphanSweepMs: 1e12,
     parallel: 2,
     commitBytes: 4_000,
     spacingMs: 0,
@@ -193,7 +195,14 @@ export class Room {
       signal,
     };
     this.logs = new Logs(context, topics, incarnation.recovered);
-    this.housekeeping = new Housekeeping({ context, logs: this.logs, topics, ledger, ...options });
+    this.housekeeping = new Housekeeping({
+      context,
+      logs: this.logs,
+      topics,
+      ledger,
+      ownsChains: true,
+      ...options,
+    });
     topics.onChange((change) => {
       if (change.type === "deleted") this.housekeeping.resumeDeletions();
       else this.logs.changed(change.topic);

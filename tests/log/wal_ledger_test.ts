@@ -30,10 +30,14 @@ function setup() {
   const abort = new AbortController();
   const raised: number[] = [];
   const trouble: { raise?: Error; delete?: Error } = {};
+  const gets = { count: 0 };
   const inner = memoryStore(objects, runtime);
   const store = {
     advice: inner.advice,
-    get: inner.get.bind(inner),
+    get: (...args: Parameters<typeof inner.get>) => {
+      gets.count++;
+      return inner.get(...args);
+    },
     put: inner.put.bind(inner),
     putIfAbsent: inner.putIfAbsent.bind(inner),
     list: inner.list.bind(inner),
@@ -63,7 +67,7 @@ function setup() {
     ledger.addOwn(object);
     return object;
   };
-  return { objects, ledger, raised, trouble, put, own, abort };
+  return { objects, ledger, raised, trouble, put, own, abort, gets };
 }
 
 Deno.test("sweep() deletes own slots as a prefix of the chain only", async () => {
@@ -148,6 +152,28 @@ Deno.test("sweepLeftovers() leaves alone what is no slot", async () => {
   const foreign = slotKey("ns", 1, 5, 9);
   objects.set(foreign, new TextEncoder().encode("not one of ours, whoever put it here"));
   const void_ = put(6, 0, "data", 0);
+  put(6, 1, "seal", 0);
   await ledger.sweepLeftovers("ns/.wal/1/", chainPrefix("ns", 1, OWN_EPOCH));
   assertEquals([objects.has(foreign), objects.has(void_.key)], [true, false]);
+});
+
+Deno.test("sweepLeftovers() doesn't look into chains of which the seal alone is left", async () => {
+  const { ledger, put, objects, gets } = setup();
+  for (let epoch = 1; epoch < 6; epoch++) put(epoch, 0, "seal", 0);
+  assertEquals(await ledger.sweepLeftovers("ns/.wal/1/", chainPrefix("ns", 1, OWN_EPOCH)), 0);
+  assertEquals([objects.size, gets.count], [5, 0]);
+});
+
+Deno.test("sweepLeftovers() deletes own slots that a late write put back", async () => {
+  const { objects, ledger, put, own } = setup();
+  own(0, 0);
+  const live = own(1, 1);
+  const prefix = chainPrefix("ns", 1, OWN_EPOCH);
+  const late = put(OWN_EPOCH, 0, "data", 0).key;
+  // Nothing is known to be gone yet.
+  assertEquals(await ledger.sweepLeftovers("ns/.wal/1/", prefix), 0);
+  await ledger.sweep();
+  objects.set(late, slotBytes("data"));
+  assertEquals(await ledger.sweepLeftovers("ns/.wal/1/", prefix), 1);
+  assertEquals([objects.has(late), objects.has(live.key)], [false, true]);
 });

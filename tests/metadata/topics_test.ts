@@ -162,13 +162,17 @@ Deno.test("delete() leaves a pending deletion and frees the name, not the direct
   assertEquals(registry.byName("orders"), undefined);
   assertEquals(registry.byId(first.id), undefined);
   assertEquals(registry.pendingDeletions(), [
-    { id: first.id, name: "orders", directory: "orders", partitionCount: 2 },
+    { id: first.id, name: "orders", directory: "orders", partitionCount: 2, sweptAtMs: 0 },
   ]);
   const second = (await createOne(registry, "orders")).topic!;
   assertNotEquals(second.id, first.id);
   assertEquals(second.directory, `orders~${second.id.slice(0, 8)}`);
-  await registry.finishDeletion(first.id);
+  await registry.noteSwept(first.id, 7);
   assertEquals(registry.pendingDeletions(), []);
+  await registry.noteSwept(first.id, 8);
+  assertEquals(registry.tombstones().map(({ id, sweptAtMs }) => [id, sweptAtMs]), [[first.id, 7]]);
+  await registry.finishDeletion(first.id);
+  assertEquals(registry.tombstones(), []);
   await registry.finishDeletion(first.id);
   await registry.delete([{ name: "orders" }]);
   const other = await cluster.broker();

@@ -70,7 +70,7 @@ Deno.test("createManifest() says exists for a rival's, and created for our own a
   assertEquals(await createManifest(store, PREFIX, manifest(1, 6)), "exists");
 });
 
-Deno.test("createManifest() says exists where rivals went on and deleted that sequence", async () => {
+Deno.test("createManifest() says exists where rivals have deleted that sequence", async () => {
   const { objects, store } = setup();
   for (const sequence of [1, 2, 3]) await createManifest(store, PREFIX, manifest(sequence));
   objects.delete(manifestKey(PREFIX, 1));
