@@ -18,7 +18,9 @@ import { Sweeper } from "./sweeper.ts";
 import { TopicDeletions } from "./topic_deletion.ts";
 import type { WalLedger } from "./wal_ledger.ts";
 
+/** Between two rounds; shorter where WAL is to be rewritten that soon (simulations). */
 const TICK_MS = 1_000;
+const TICK_MS_MIN = 100;
 /** More bytes written and read than this in a tick: clients are busy, and rewriting waits. */
 const BUSY_BYTES = 8 << 20;
 /** Ticks without that before rewriting starts: clients that read what they just wrote, or whose
@@ -113,7 +115,8 @@ export class Housekeeping {
 
   #schedule(): void {
     if (this.#stopped) return;
-    this.#timer = this.options.context.runtime.timers.after(TICK_MS, () => {
+    const tickMs = Math.max(TICK_MS_MIN, Math.min(TICK_MS, this.options.walAgeMs));
+    this.#timer = this.options.context.runtime.timers.after(tickMs, () => {
       this.#running = this.#tick().finally(() => this.#schedule());
     });
   }

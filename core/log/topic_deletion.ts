@@ -13,6 +13,8 @@ import type { Logs } from "./logs.ts";
 
 /** Keys deleted with one call. */
 const DELETE_BATCH = 500;
+/** A tombstone is met for this long before it goes: wall clocks jump when machines start. */
+const MET_MS = 600_000;
 /** After a failure. */
 const RETRY_MS = 1_000;
 
@@ -20,7 +22,7 @@ export interface TopicDeletionsOptions {
   readonly context: LogContext;
   readonly logs: Logs;
   readonly topics: TopicRegistry;
-  /** How long a tombstone stays after the first removal. Wall time: it decides nothing else. */
+  /** How long a tombstone stays after the first removal. */
   readonly tombstoneMs: number;
 }
 
@@ -30,6 +32,8 @@ export class TopicDeletions {
   #stopped = false;
   /** Deletions that an earlier incarnation left unfinished. */
   #inherited = new Set<string>();
+  /** Tombstones, and since when this incarnation knows them, in monotonic time. */
+  #metMs = new Map<string, number>();
 
   constructor(readonly options: TopicDeletionsOptions) {}
 
@@ -52,8 +56,13 @@ export class TopicDeletions {
   /** The second removal, of topics whose time has come; rejects on faults. */
   async sweepTombstones(): Promise<void> {
     const { context, topics, tombstoneMs } = this.options;
-    for (const { id, directory, sweptAtMs } of topics.tombstones()) {
-      if (this.#stopped || sweptAtMs + tombstoneMs > context.runtime.clock.wallMs()) continue;
+    const { clock } = context.runtime;
+    const nowMs = clock.monotonicMs();
+    const tombstones = topics.tombstones();
+    this.#metMs = new Map(tombstones.map(({ id }) => [id, this.#metMs.get(id) ?? nowMs]));
+    for (const { id, directory, sweptAtMs } of tombstones) {
+      const met = nowMs - this.#metMs.get(id)! >= Math.min(MET_MS, tombstoneMs);
+      if (this.#stopped || !met || sweptAtMs + tombstoneMs > clock.wallMs()) continue;
       const left = await this.#deletePrefix(topicPrefix(context.namespace, directory));
       if (left > 0) {
         context.runtime.log.info("swept what was written after a topic's deletion", { id, left });

@@ -171,7 +171,7 @@ export class TopicRegistry {
     if (entry === undefined) return;
     const record = unseal(TOPIC_DELETION, key, entry.value);
     if (record.swept_at_ms !== 0) return void await this.#reached(entry.revision);
-    const value = seal(TOPIC_DELETION, { ...record, swept_at_ms: Math.max(1, nowMs) });
+    const value = seal(TOPIC_DELETION, { ...record, swept_at_ms: Math.max(1, Math.floor(nowMs)) });
     const { revision } = entry;
     const result = await this.#store.commit({
       if: [{ key, revision }],

@@ -14,6 +14,7 @@ import type { History } from "./history.ts";
 import type { Plan } from "./plan.ts";
 import type { Prng } from "./prng.ts";
 import type { SimNetwork } from "./sim_network.ts";
+import { leftovers } from "./leftovers.ts";
 import { SimProcess } from "./sim_process.ts";
 import { metadataOf, simRuntime, storeOf } from "./sim_runtime.ts";
 import { boundedStore } from "./bounds.ts";
@@ -175,6 +176,12 @@ export class BrokerHost {
     this.o.note("metadata", `is out of reach for ${forMs.toFixed(1)} ms`);
     view.disconnect();
     this.o.loop.after(forMs, () => view.reconnect());
+  }
+
+  /** What nothing names in the bucket, as of now. */
+  leftovers(): Promise<string[]> {
+    const { namespace, brokerId } = this.#config;
+    return leftovers(this.o.objects, this.#metadata.connect(), namespace, brokerId);
   }
 
   killZombies(): void {

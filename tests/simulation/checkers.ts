@@ -13,6 +13,7 @@ export function checkHistory(history: History): string[] {
     ...checkAcknowledged(history),
     ...checkOneValue(history),
     ...checkWatermarks(history),
+    ...checkTrims(history),
     ...checkProducers(history),
     ...checkPoison(history),
     ...checkTopics(history),
@@ -29,6 +30,10 @@ function finalLogs(history: History): Map<string, PartitionLog> {
       new Map(final.records.map(({ offset, value }) => [offset, value])),
     ]),
   );
+}
+
+function finalStarts(history: History): Map<string, number> {
+  return new Map(history.finals.map((final) => [keyOf(final), final.logStartOffset]));
 }
 
 /** I2: offsets are dense. */
@@ -56,10 +61,12 @@ export function checkDense(history: History): string[] {
 export function checkAcknowledged(history: History): string[] {
   const problems: string[] = [];
   const logs = finalLogs(history);
+  const starts = finalStarts(history);
   for (const call of history.produced) {
     const log = logs.get(keyOf(call));
     if (call.outcome !== "acked" || log === undefined) continue;
-    for (let at = 0; at < call.values.length; at++) {
+    const start = starts.get(keyOf(call))!;
+    for (let at = Math.max(0, start - call.baseOffset); at < call.values.length; at++) {
       const found = log.get(call.baseOffset + at);
       if (found === call.values[at]) continue;
       problems.push(
@@ -76,14 +83,15 @@ export function checkAcknowledged(history: History): string[] {
 export function checkOneValue(history: History): string[] {
   const problems: string[] = [];
   const seen = finalLogs(history);
-  const finals = new Set(seen.keys());
+  const starts = finalStarts(history);
   for (const observation of history.observed) {
     let log = seen.get(keyOf(observation));
     if (log === undefined) seen.set(keyOf(observation), log = new Map());
-    const final = finals.has(keyOf(observation));
+    // What lies below the final log start is compared with what others read.
+    const start = starts.get(keyOf(observation)) ?? Infinity;
     for (const { offset, value } of observation.records) {
       const known = log.get(offset);
-      if (known === undefined && !final) log.set(offset, value);
+      if (known === undefined && offset < start) log.set(offset, value);
       else if (known !== value) {
         problems.push(
           `I2: ${observation.reader} read ${value} at ${keyOf(observation)} offset ${offset}, ` +
@@ -146,6 +154,37 @@ function backwards(key: string, observations: readonly Observation[]): string[] 
 }
 
 /**
+ * I1, I2: the log starts where somebody wanted it to, and never further down again. A successor may
+ * meet what the broker before it still confirmed a little later; the end binds all.
+ */
+export function checkTrims(history: History): string[] {
+  const problems: string[] = [];
+  const byPartition = Map.groupBy(history.trims, keyOf);
+  for (const final of history.finals) {
+    const key = keyOf(final);
+    const { logStartOffset: start } = final;
+    const trims = byPartition.get(key) ?? [];
+    const wanted = trims.filter((call) => call.outcome !== "refused").map((call) => call.offset);
+    if (start > Math.max(0, ...wanted) && !history.retained.has(final.topicId)) {
+      problems.push(`I1: ${key} starts at ${start}, which nobody asked for`);
+    }
+    const acked = Math.max(0, ...trims.map((call) => call.lowWatermark));
+    if (start < acked) problems.push(`I2: ${key} starts at ${start}, had started at ${acked}`);
+  }
+  for (const seen of history.observed) {
+    for (const trim of byPartition.get(keyOf(seen)) ?? []) {
+      if (trim.outcome !== "acked" || trim.incarnation !== seen.incarnation) continue;
+      if (trim.end >= seen.start) continue;
+      const back = seen.records.find(({ offset }) => offset < trim.lowWatermark)?.offset ??
+        seen.logStartOffset;
+      if (back < 0 || back >= trim.lowWatermark) continue;
+      problems.push(`I2: ${keyOf(seen)} showed ${back}, had started at ${trim.lowWatermark}`);
+    }
+  }
+  return problems;
+}
+
+/**
  * I6: no value twice, batches unbroken, refused ones nowhere; an idempotent producer's in order. (A
  * plain one that got no answer goes on, and what it sent may still arrive.)
  */
@@ -172,7 +211,8 @@ export function checkProducers(history: History): string[] {
         problems.push(`I6: ${key} holds ${value}, which was refused`);
       }
       const last = lastOf.get(call.producer);
-      if (at > 0 && (last?.sequence !== call.sequence || last.offset !== offset - 1)) {
+      const first = offset === final.logStartOffset;
+      if (at > 0 && !first && (last?.sequence !== call.sequence || last.offset !== offset - 1)) {
         problems.push(`I6: ${key} tore the batch of ${value} apart`);
       } else if (call.idempotent && last !== undefined && last.sequence > call.sequence) {
         problems.push(`I6: ${key} has ${value} behind a later batch of its producer`);

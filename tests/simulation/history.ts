@@ -54,6 +54,21 @@ export interface TopicEvent {
   incarnation: number;
 }
 
+/** One DeleteRecords of one partition. */
+export interface TrimCall {
+  readonly topicId: string;
+  readonly partition: number;
+  /** As asked; Infinity: all that there is. */
+  readonly offset: number;
+  readonly start: Moment;
+  end: Moment;
+  outcome: Outcome;
+  /** The log start offset that was answered. */
+  lowWatermark: number;
+  /** Who answered; -1 while nobody has. */
+  incarnation: number;
+}
+
 /** A committed group offset, written or read. */
 export interface OffsetCall {
   readonly kind: "commit" | "fetch";
@@ -89,6 +104,9 @@ export class History {
   readonly produced: ProduceCall[] = [];
   readonly observed: Observation[] = [];
   readonly topics: TopicEvent[] = [];
+  readonly trims: TrimCall[] = [];
+  /** Topics in which retention may delete anything, by id. */
+  readonly retained = new Set<string>();
   readonly offsets: OffsetCall[] = [];
   readonly assignments: AssignmentSeen[] = [];
   readonly finals: FinalLog[] = [];

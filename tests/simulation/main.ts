@@ -21,6 +21,7 @@ async function main(args: string[]): Promise<number> {
   }
   const first = String(flags.seed ?? crypto.getRandomValues(new Uint32Array(1))[0]);
   let failed = 0;
+  const met: Record<string, number> = {};
   for (let at = 0; at < count; at++) {
     const seed = seedAt(first, at);
     console.log(`seed ${seed}`);
@@ -29,12 +30,16 @@ async function main(args: string[]): Promise<number> {
     const result = await simulate(flags.verbose ? { seed, onLine } : { seed });
     const tookMs = Math.round(performance.now() - startMs);
     if (!flags.verbose) console.log(`  ${result.lines.at(-1)}`);
+    for (const [mark, times] of Object.entries(result.marks)) {
+      met[mark] = (met[mark] ?? 0) + times;
+    }
     console.log(`  ${Math.round(result.virtualMs)} virtual ms in ${tookMs} ms`);
     if (result.problems.length === 0) continue;
     failed++;
     for (const problem of result.problems.slice(0, 20)) console.log(`  FAILED: ${problem}`);
     console.log(`  replay: deno task simulate --seed ${seed} --verbose`);
   }
+  console.log(`met: ${Object.entries(met).map((each) => each.join(" ")).join(", ")}`);
   if (failed > 0) console.log(`${failed} of ${count} seeds failed`);
   return failed > 0 ? 1 : 0;
 }

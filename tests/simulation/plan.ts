@@ -32,6 +32,12 @@ export interface Plan {
     readonly stableTopics: number;
     readonly churnTopics: number;
     readonly partitions: number;
+    /**
+     * Configs of the last stable topic when its records may be deleted; empty: by DeleteRecords
+     * alone.
+     */
+    readonly trim: Readonly<Record<string, string>> | undefined;
+    readonly fileDeleteDelayMs: number;
   };
   readonly broker: {
     readonly segmentBytes: number;
@@ -42,6 +48,7 @@ export interface Plan {
     readonly walBytes: number;
     readonly compactionIntervalMs: number;
     readonly blockBytes: number;
+    readonly orphanSweepIntervalMs: number;
   };
 }
 
@@ -99,16 +106,28 @@ export function planOf(prng: Prng): Plan {
       stableTopics: prng.between(1, 2),
       churnTopics: on() ? prng.between(1, 2) : 0,
       partitions: prng.between(1, 4),
+      trim: on(0.6) ? trimOf(prng) : undefined,
+      fileDeleteDelayMs: prng.pick([0, 500, 3_000]),
     },
     broker: {
-      segmentBytes: prng.pick([512, 4_096, 65_536]),
+      segmentBytes: prng.pick([512, 4_096, 8_192, 65_536]),
       commitBytes: prng.pick([2_048, 65_536, 4 * 1024 * 1024]),
       commitParallel: prng.between(1, 4),
       flushIntervalMs: prng.pick([0, 0, 5, 50]),
       cacheBytes: prng.pick([0, 4_096, 8 * 1024 * 1024]),
       walBytes: prng.pick([4_096, 65_536, 1024 * 1024]),
-      compactionIntervalMs: prng.pick([200, 2_000, 86_400_000]),
+      compactionIntervalMs: prng.pick([100, 200, 2_000, 86_400_000]),
       blockBytes: prng.pick([256, 4_096, 1024 * 1024]),
+      orphanSweepIntervalMs: prng.pick([15_000, 30_000]),
     },
   };
+}
+
+function trimOf(prng: Prng): Record<string, string> {
+  return prng.pick<Record<string, string>>([
+    {},
+    {},
+    { "retention.bytes": String(prng.between(500, 8_000)) },
+    { "retention.ms": String(prng.between(500, 4_000)) },
+  ]);
 }

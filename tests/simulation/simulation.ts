@@ -9,6 +9,7 @@ import { Auditor, Consumer } from "./actors/consumer.ts";
 import { GroupMember } from "./actors/group_member.ts";
 import { PlainProducer } from "./actors/plain_producer.ts";
 import { IdempotentProducer } from "./actors/producer.ts";
+import { Trimmer } from "./actors/trimmer.ts";
 import { BROKER_PORT, BrokerHost } from "./broker_host.ts";
 import { checkHistory } from "./checkers.ts";
 import { EventLoop } from "./event_loop.ts";
@@ -20,6 +21,22 @@ import { SimProcess } from "./sim_process.ts";
 
 const TICKS_MAX = 1_500_000;
 const REST_LIMIT_MS = 120_000;
+const SWEEP_STEP_MS = 2_000;
+const SWEEP_LIMIT_MS = 1_200_000;
+/** What a run is to meet, by the line that a broker writes when it does. */
+const MARKS = {
+  merges: /debug merged segments /,
+  resumedMerges: /debug merged segments .*"resumed":true/,
+  logStartMoves: /debug moved the log start /,
+  deletions: /info removed the objects of a deleted topic /,
+  resumedDeletions: /info removed the objects of a deleted topic .*"resumed":true/,
+  partitionOrphans: /info swept orphans of a partition /,
+  walOrphans: /info swept orphans of the write-ahead log /,
+  probeOrphans: /info swept orphans of start-up checks /,
+  lateInDeleted: /info swept what was written after a topic's deletion /,
+} as const;
+
+export type Mark = keyof typeof MARKS;
 
 export interface RunOptions {
   readonly seed: string;
@@ -39,6 +56,8 @@ export interface RunResult {
   readonly virtualMs: number;
   readonly incarnations: number;
   readonly history: History;
+  /** How often each mark was met. */
+  readonly marks: Readonly<Record<Mark, number>>;
 }
 
 export async function simulate(options: RunOptions): Promise<RunResult> {
@@ -113,6 +132,7 @@ class Simulation {
       this.host.process?.kill();
       await this.#audit("auditor-2");
       this.#compareAudits();
+      await this.#checkLeftovers();
       await this.#stopBroker();
     }
     return this.#result();
@@ -134,10 +154,14 @@ class Simulation {
   #openStage(): void {
     const { clients } = this.plan;
     const admin = this.#actor(Admin, "admin");
+    admin.configs = { "file.delete.delay.ms": String(clients.fileDeleteDelayMs) };
     admin.churn = Array.from({ length: clients.churnTopics }, (_, at) => `churn-${at}`);
     const names = Array.from({ length: clients.stableTopics }, (_, at) => `stable-${at}`);
     const make = async () => {
-      for (const name of names) await admin.create(name, clients.partitions, true);
+      for (const name of names) {
+        const trim = name === names.at(-1) ? clients.trim : undefined;
+        await admin.create({ name, partitionCount: clients.partitions, stable: true, trim });
+      }
       admin.start();
       for (let at = 0; at < clients.members; at++) this.#member(at, this.stage.topics[0]!);
     };
@@ -146,6 +170,7 @@ class Simulation {
     for (let at = 0; at < clients.idempotent; at++) start(IdempotentProducer, `idem-${at}`);
     for (let at = 0; at < clients.plain; at++) start(PlainProducer, `plain-${at}`);
     for (let at = 0; at < clients.consumers; at++) start(Consumer, `reader-${at}`);
+    if (clients.trim !== undefined) start(Trimmer, "trimmer");
   }
 
   #member(at: number, topic: KnownTopic): void {
@@ -215,14 +240,16 @@ class Simulation {
     const before = finals.splice(0, half);
     for (let at = 0; at < half; at++) {
       const [a, b] = [before[at]!, finals[at]!];
-      if (a.highWatermark !== b.highWatermark || a.records.length !== b.records.length) {
+      // Retention may go on at rest.
+      const records = a.records.filter(({ offset }) => offset >= b.logStartOffset);
+      if (a.highWatermark !== b.highWatermark || records.length !== b.records.length) {
         this.history.problem(
-          `I1/I2: ${a.topicId}/${a.partition} had ${a.records.length} records below ` +
+          `I1/I2: ${a.topicId}/${a.partition} had ${records.length} records below ` +
             `${a.highWatermark} and, after a crash at rest, ${b.records.length} below ` +
             b.highWatermark,
         );
       }
-      for (const record of a.records) {
+      for (const record of records) {
         const now = b.records[record.offset - b.logStartOffset];
         if (now?.offset !== record.offset || now.value !== record.value) {
           this.history.problem(`I2: ${a.topicId}/${a.partition} ${record.offset} changed at rest`);
@@ -230,6 +257,20 @@ class Simulation {
         }
       }
     }
+  }
+
+  /**
+   * Everything has its time: deletions a delay, orphans two sweeps; a broker's clock may have been
+   * ahead when it noted one.
+   */
+  async #checkLeftovers(): Promise<void> {
+    let left: string[] = [];
+    for (let waitedMs = 0; waitedMs < SWEEP_LIMIT_MS; waitedMs += SWEEP_STEP_MS) {
+      await this.#until(SWEEP_STEP_MS, () => false);
+      left = await this.host.leftovers();
+      if (left.length === 0) return;
+    }
+    for (const each of left) this.history.problem(`left for ever: ${each}`);
   }
 
   async #stopBroker(): Promise<void> {
@@ -260,6 +301,13 @@ class Simulation {
       virtualMs: this.loop.nowMs,
       incarnations: this.host.incarnations,
       history,
+      marks: this.#marks(),
     };
+  }
+
+  #marks(): Record<Mark, number> {
+    const met = (mark: Mark) => this.lines.filter((line) => MARKS[mark].test(line)).length;
+    const names = Object.keys(MARKS) as Mark[];
+    return Object.fromEntries(names.map((mark) => [mark, met(mark)])) as Record<Mark, number>;
   }
 }

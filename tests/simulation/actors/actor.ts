@@ -17,6 +17,8 @@ export interface KnownTopic {
   doomed: boolean;
   /** Never deleted, so it may be used by name. */
   readonly stable: boolean;
+  /** Retention or DeleteRecords may take its front away. */
+  readonly trimmed: boolean;
 }
 
 /** What the actors of one run share. */

@@ -9,9 +9,18 @@ import { Actor, isRetriable, isTopicGone, type KnownTopic } from "./actor.ts";
 /** Lists, some 125 ms apart, until a view must have caught up. */
 const VIEW_LISTS_MAX = 100;
 
+export interface NewTopic {
+  readonly name: string;
+  readonly partitionCount: number;
+  readonly stable?: boolean;
+  readonly trim?: Readonly<Record<string, string>> | undefined;
+}
+
 export class Admin extends Actor {
   /** Topics that this admin makes and deletes; nobody else touches these names. */
   churn: readonly string[] = [];
+  /** Configs of every topic that it makes. */
+  configs: Readonly<Record<string, string>> = {};
 
   protected override async act(): Promise<void> {
     while (!this.stage.closing) {
@@ -19,14 +28,14 @@ export class Admin extends Actor {
       if (this.churn.length === 0) continue;
       const name = this.prng.pick(this.churn);
       const known = this.stage.topics.find((topic) => topic.name === name && !topic.doomed);
-      if (known === undefined) await this.create(name, this.prng.between(1, 3), false);
+      if (known === undefined) await this.create({ name, partitionCount: this.prng.between(1, 3) });
       else await this.#delete(known);
     }
     await this.#checkList();
   }
 
-  /** Tries until the topic is there. */
-  async create(name: string, partitionCount: number, stable: boolean): Promise<void> {
+  /** Tries until the topic is there. `trim`: records may be deleted, by these configs too. */
+  async create({ name, partitionCount, stable = false, trim }: NewTopic): Promise<void> {
     const { history } = this.stage;
     const event: TopicEvent = {
       kind: "create",
@@ -39,7 +48,9 @@ export class Admin extends Actor {
     };
     history.topics.push(event);
     for (;;) {
-      const topic = { name, numPartitions: partitionCount, replicationFactor: 1 };
+      const configs = Object.entries({ ...this.configs, ...trim })
+        .map(([key, value]) => ({ name: key, value }));
+      const topic = { name, numPartitions: partitionCount, replicationFactor: 1, configs };
       const version = this.version(createTopics, 7);
       const body = { topics: [topic], timeoutMs: 1_000, validateOnly: false };
       const answer = (await this.ask(createTopics, version, body))?.topics[0];
@@ -57,7 +68,10 @@ export class Admin extends Actor {
         event.outcome = "acked";
         event.end = history.now();
         this.stage.note(this.name, `created ${name} as ${topicId}`);
-        this.stage.topics.push({ name, topicId, partitionCount, stable, doomed: false });
+        const trimmed = trim !== undefined;
+        if (trimmed && Object.keys(trim).length > 0) history.retained.add(topicId);
+        const known = { name, topicId, partitionCount, stable, trimmed, doomed: false };
+        this.stage.topics.push(known);
         return;
       }
       await this.pause(20, 200);

@@ -6,6 +6,9 @@ import { listOffsets } from "../../../core/protocol/messages/02_list_offsets.ts"
 import { readBatches, type ReadRecord } from "../record_batch.ts";
 import { Actor, isRetriable, isTopicGone, type KnownTopic } from "./actor.ts";
 
+/** Where a log starts that nobody trims. */
+const START = { offset: 0 } as const;
+
 export interface PartitionRead {
   readonly code: number;
   /** Number of the broker incarnation that answered. */
@@ -65,6 +68,48 @@ export abstract class Reader extends Actor {
     const { errorCode: code, logStartOffset, highWatermark } = read;
     return { code, incarnation, logStartOffset, highWatermark, records };
   }
+
+  /** The earliest or latest offset of a stable topic's partition; undefined without an answer. */
+  protected async listed(
+    topic: KnownTopic,
+    partition: number,
+    which: "earliest" | "latest",
+  ): Promise<{ offset: number; incarnation: number } | undefined> {
+    const start = this.stage.history.now();
+    const latest = which === "latest";
+    const body = {
+      replicaId: -1,
+      isolationLevel: 0,
+      topics: [{
+        name: topic.name,
+        partitions: [{ partitionIndex: partition, timestamp: latest ? -1 : -2 }],
+      }],
+    };
+    const answer = await this.ask(listOffsets, this.version(listOffsets, 1), body);
+    const found = answer?.topics[0]?.partitions[0];
+    if (found === undefined) return undefined;
+    if (found.errorCode !== 0) {
+      if (!isRetriable(found.errorCode) && !isTopicGone(found.errorCode)) {
+        this.unexpected(`ListOffsets of ${topic.name}/${partition}`, found.errorCode);
+      }
+      return undefined;
+    }
+    const { offset } = found;
+    const incarnation = this.stage.incarnationOf(this.wire!.server);
+    this.stage.history.observed.push({
+      reader: this.name,
+      incarnation,
+      topicId: topic.topicId,
+      partition,
+      start,
+      end: this.stage.history.now(),
+      logStartOffset: latest ? -1 : offset,
+      highWatermark: latest ? offset : -1,
+      lastStableOffset: -1,
+      records: [],
+    });
+    return { offset, incarnation };
+  }
 }
 
 export class Consumer extends Reader {
@@ -82,7 +127,12 @@ export class Consumer extends Reader {
 
   async #step(topic: KnownTopic): Promise<void> {
     const partition = this.prng.below(topic.partitionCount);
-    if (this.prng.chance(0.15)) return await this.#list(topic, partition);
+    if (this.prng.chance(0.15)) {
+      // ListOffsets goes by name, which may belong to another topic by now.
+      if (!topic.stable) return;
+      await this.listed(topic, partition, this.prng.chance(0.7) ? "latest" : "earliest");
+      return;
+    }
     const key = `${topic.topicId}/${partition}`;
     const position = this.prng.chance(0.05) ? 0 : this.#positions.get(key) ?? 0;
     const maxWaitMs = this.prng.pick([0, 10, 300]);
@@ -100,45 +150,29 @@ export class Consumer extends Reader {
     } else if (read.code === ErrorCode.OFFSET_OUT_OF_RANGE && read.incarnation < this.#newest) {
       // A broker that was taken over and doesn't know yet: it ends where it was.
       this.disconnect();
+    } else if (read.code === ErrorCode.OFFSET_OUT_OF_RANGE && topic.trimmed) {
+      await this.#skip(topic, partition, position, read.incarnation);
     } else if (read.code !== ErrorCode.OFFSET_OUT_OF_RANGE || !topic.doomed) {
       this.unexpected(`fetch of ${key} offset ${position}`, read.code);
     }
   }
 
-  async #list(topic: KnownTopic, partition: number): Promise<void> {
-    // ListOffsets goes by name, which may belong to another topic by now.
-    if (!topic.stable) return;
-    const start = this.stage.history.now();
-    const latest = this.prng.chance(0.7);
-    const body = {
-      replicaId: -1,
-      isolationLevel: 0,
-      topics: [{
-        name: topic.name,
-        partitions: [{ partitionIndex: partition, timestamp: latest ? -1 : -2 }],
-      }],
-    };
-    const answer = await this.ask(listOffsets, this.version(listOffsets), body);
-    const found = answer?.topics[0]?.partitions[0];
-    if (found === undefined) return;
-    if (found.errorCode !== 0) {
-      if (!isRetriable(found.errorCode) && !isTopicGone(found.errorCode)) {
-        this.unexpected(`ListOffsets of ${topic.name}/${partition}`, found.errorCode);
-      }
-      return;
+  /** Goes to where the log starts now. */
+  async #skip(
+    topic: KnownTopic,
+    partition: number,
+    position: number,
+    incarnation: number,
+  ): Promise<void> {
+    const earliest = await this.listed(topic, partition, "earliest");
+    if (earliest === undefined) return;
+    if (earliest.offset <= position && earliest.incarnation === incarnation) {
+      this.stage.history.problem(
+        `${this.name}: ${topic.name}/${partition} refused offset ${position}, and starts at ` +
+          earliest.offset,
+      );
     }
-    this.stage.history.observed.push({
-      reader: this.name,
-      incarnation: this.stage.incarnationOf(this.wire!.server),
-      topicId: topic.topicId,
-      partition,
-      start,
-      end: this.stage.history.now(),
-      logStartOffset: latest ? -1 : found.offset,
-      highWatermark: latest ? found.offset : -1,
-      lastStableOffset: -1,
-      records: [],
-    });
+    this.#positions.set(`${topic.topicId}/${partition}`, earliest.offset);
   }
 }
 
@@ -156,26 +190,34 @@ export class Auditor extends Reader {
   async #audit(topic: KnownTopic, partition: number): Promise<void> {
     const records: ReadRecord[] = [];
     let position = 0;
-    let logStartOffset = 0;
     for (let attempt = 0; attempt < 2_000; attempt++) {
       const read = await this.readAt(topic, partition, position, 0, 1_000_000);
+      if (read?.code === ErrorCode.OFFSET_OUT_OF_RANGE && topic.trimmed) {
+        const earliest = await this.listed(topic, partition, "earliest");
+        position = Math.max(position, earliest?.offset ?? 0);
+        continue;
+      }
       if (read === undefined || read.code !== 0) {
         await this.pause(10, 100);
         continue;
       }
-      if (position === 0) logStartOffset = read.logStartOffset;
       records.push(...read.records);
       const last = records.at(-1);
       if (last !== undefined) position = last.offset + 1;
       if (position >= read.highWatermark) {
         const { topicId } = topic;
         const { highWatermark } = read;
+        // Old versions of Fetch don't tell it.
+        const earliest = topic.trimmed ? await this.listed(topic, partition, "earliest") : START;
+        if (earliest === undefined) continue;
+        const logStartOffset = earliest.offset;
         this.stage.history.finals.push({
           topicId,
           partition,
-          logStartOffset: Math.max(0, logStartOffset),
+          logStartOffset,
           highWatermark,
-          records,
+          // Retention may have gone on meanwhile.
+          records: records.filter(({ offset }) => offset >= logStartOffset),
         });
         return;
       }

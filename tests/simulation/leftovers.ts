@@ -1,0 +1,95 @@
+/**
+ * "A crash at any point leaves nothing for ever": every object of the bucket must be named by a
+ * manifest, by the chain that is being written, by its adoption record, or be a seal. Looks at the
+ * bucket and the metadata alone.
+ */
+import { readChains } from "../../core/metadata/brokers.ts";
+import { LIVE_TOPICS_PREFIX, TOPIC_DELETIONS_PREFIX } from "../../core/metadata/keys.ts";
+import type { MetadataStore } from "../../core/metadata/metadata_store.ts";
+import { topicOf } from "../../core/metadata/topic_view.ts";
+import {
+  chainPrefix,
+  chainsPrefix,
+  partitionPrefix,
+  segmentOfKey,
+  sequenceOfKey,
+  slotOfKey,
+} from "../../core/storage/keys.ts";
+import { decodeManifest } from "../../core/storage/manifest.ts";
+import { decodeSegment } from "../../core/storage/segment/mod.ts";
+import {
+  decodeSlotFooter,
+  decodeSlotHeader,
+  footerLength,
+  WAL_HEADER_BYTES,
+  WAL_TRAILER_BYTES,
+} from "../../core/storage/wal/format.ts";
+import type { MemoryObjects } from "../../drivers/storage/memory/driver.ts";
+
+/** Keys that nothing names, each with why; empty where all is well. */
+export async function leftovers(
+  objects: MemoryObjects,
+  metadata: MetadataStore,
+  namespace: string,
+  brokerId: number,
+): Promise<string[]> {
+  const left: string[] = [];
+  const keys = objects.page("", undefined, Infinity).map(({ key }) => key);
+  const chains = await readChains(metadata, brokerId);
+  const { entries } = await metadata.list(LIVE_TOPICS_PREFIX);
+  const partitions = entries.map(topicOf).flatMap(({ directory, partitionCount }) =>
+    Array.from(
+      { length: partitionCount },
+      (_, partition) => partitionPrefix(namespace, directory, partition),
+    )
+  );
+  const current = chains.at(-1);
+  const named = current && adopted(objects, chainPrefix(namespace, brokerId, current.epoch));
+  const folders = Map.groupBy(keys, (key) => partitions.find((each) => key.startsWith(each)));
+  for (const [prefix, siblings] of folders) {
+    if (prefix === undefined) continue;
+    const isNamed = namedIn(objects, siblings);
+    left.push(...siblings.filter((key) => !isNamed(key)).map((key) => `${key}: in no manifest`));
+  }
+  for (const key of folders.get(undefined) ?? []) {
+    if (key.startsWith(chainsPrefix(namespace, brokerId)) && current !== undefined) {
+      const own = key.startsWith(chainPrefix(namespace, brokerId, current.epoch));
+      const needed = own ? slotOfKey(key)! >= current.lowWaterSlot : named!.has(key);
+      const seal = decodeSlotHeader(objects.get(key)!).kind === "seal";
+      if (!needed && !seal) left.push(`${key}: in no chain`);
+    } else left.push(`${key}: of no topic`);
+  }
+  for (const { key } of (await metadata.list(TOPIC_DELETIONS_PREFIX)).entries) {
+    left.push(`${key}: a deletion without end`);
+  }
+  return left;
+}
+
+/** What the chain's adoption record names. */
+function adopted(objects: MemoryObjects, prefix: string): ReadonlySet<string> {
+  const first = objects.page(prefix, undefined, 1)[0];
+  if (first === undefined) return new Set();
+  const bytes = objects.get(first.key)!;
+  const trailer = bytes.subarray(bytes.length - WAL_TRAILER_BYTES);
+  const tail = bytes.subarray(bytes.length - footerLength(trailer));
+  return new Set(decodeSlotFooter(bytes.subarray(0, WAL_HEADER_BYTES), tail).objects);
+}
+
+/** Whether the newest of the manifests in a folder names a key, or will: what is uncovered yet. */
+function namedIn(objects: MemoryObjects, siblings: readonly string[]): (key: string) => boolean {
+  const manifests = siblings.filter((each) => sequenceOfKey(each) !== undefined);
+  const newest = manifests.at(-1);
+  const manifest = newest === undefined ? undefined : decodeManifest(objects.get(newest)!);
+  const bases = [...manifest?.segments ?? [], ...manifest?.removed ?? []];
+  const named = new Set(bases.map(({ baseOffset }) => baseOffset));
+  const covered = manifest?.coveredOffset ?? 0;
+  return (key) => {
+    const segment = segmentOfKey(key);
+    if (segment === undefined) return manifests.slice(-2).includes(key);
+    if (named.has(segment.baseOffset) || segment.baseOffset >= covered) return true;
+    // DeleteRecords cut a batch of the WAL, whose segment starts below.
+    const body = objects.get(key.replace(/index$/, "kfs"));
+    return covered === manifest?.logStartOffset && body !== undefined &&
+      decodeSegment(body).lastOffset >= covered;
+  };
+}
