@@ -54,24 +54,24 @@ export class Admin extends Actor {
       const version = this.version(createTopics, 7);
       const body = { topics: [topic], timeoutMs: 1_000, validateOnly: false };
       const answer = (await this.ask(createTopics, version, body))?.topics[0];
-      let topicId = answer?.errorCode === 0 ? answer.topicId : undefined;
-      if (answer?.errorCode === ErrorCode.TOPIC_ALREADY_EXISTS) topicId = await this.#idOf(name);
+      let made = answer?.errorCode === 0 ? { topicId: answer.topicId, partitionCount } : undefined;
+      if (answer?.errorCode === ErrorCode.TOPIC_ALREADY_EXISTS) made = await this.#find(name);
       else if (answer !== undefined && answer.errorCode !== 0 && !isRetriable(answer.errorCode)) {
         this.unexpected(`creation of ${name}`, answer.errorCode);
       }
-      const old = this.stage.topics.find((known) => known.topicId === topicId);
+      const old = this.stage.topics.find((known) => known.topicId === made?.topicId);
       if (old !== undefined && answer?.errorCode === 0) {
         history.problem(`I8: ${name} was created with the id of an earlier topic`);
       }
-      if (topicId !== undefined && old === undefined) {
+      if (made !== undefined && old === undefined) {
+        const { topicId } = made;
         event.topicId = topicId;
         event.outcome = "acked";
         event.end = history.now();
         this.stage.note(this.name, `created ${name} as ${topicId}`);
         const trimmed = trim !== undefined;
         if (trimmed && Object.keys(trim).length > 0) history.retained.add(topicId);
-        const known = { name, topicId, partitionCount, stable, trimmed, doomed: false };
-        this.stage.topics.push(known);
+        this.stage.topics.push({ name, ...made, stable, trimmed, doomed: false });
         return;
       }
       await this.pause(20, 200);
@@ -117,12 +117,13 @@ export class Admin extends Actor {
     this.stage.note(this.name, `deleted ${name}, ${topicId}`);
   }
 
-  async #idOf(name: string): Promise<string | undefined> {
+  /** A topic as it is, which may be what an older request of ours asked for. */
+  async #find(name: string): Promise<{ topicId: string; partitionCount: number } | undefined> {
     const body = { topics: [{ name }], allowAutoTopicCreation: false };
     const answer = await this.ask(metadata, metadata.maxVersion, body);
     const topic = answer?.topics[0];
     if (topic === undefined || topic.errorCode !== 0) return undefined;
-    return topic.topicId;
+    return { topicId: topic.topicId, partitionCount: topic.partitions.length };
   }
 
   /** I7, I8: all that was created and nothing that was deleted is listed. */
