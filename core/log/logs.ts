@@ -34,7 +34,8 @@ export class Logs implements LogManager {
     topicId: string,
     partition: number,
   ): PartitionLog | ErrorCodeValue | Promise<PartitionLog | ErrorCodeValue> {
-    return this.#partitions.get(topicId)?.[partition] ?? this.#load(topicId, partition);
+    const log = this.#partitions.get(topicId)?.[partition] ?? this.#load(topicId, partition);
+    return log instanceof PartitionLogState && log.closed !== 0 ? log.closed : log;
   }
 
   room(timeoutMs: number): ErrorCodeValue | Promise<ErrorCodeValue> {

@@ -58,6 +58,11 @@ export interface PartitionLog {
   readonly topicId: string;
   readonly topic: string;
   readonly partition: number;
+  /**
+   * Not 0: the code that everything is answered with, since the topic is deleted or somebody else
+   * leads. The offsets below then tell nothing any more.
+   */
+  readonly closed: ErrorCodeValue;
   readonly leaderEpoch: number;
   readonly logStartOffset: number;
   readonly highWatermark: number;

@@ -18,6 +18,7 @@ import { MemoryNetwork } from "../server/memory_network.ts";
 
 /** A log of batches with one offset each; `put` appends and commits. */
 export class FakeLog implements PartitionLog {
+  closed: ErrorCodeValue = ErrorCode.NONE;
   leaderEpoch = 3;
   logStartOffset = 0;
   lastStableOffset = 0;

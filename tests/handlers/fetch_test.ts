@@ -365,3 +365,19 @@ Deno.test("fetch releases what it read when a read fails", async () => {
   two.context.sent();
   assertQuiet(rooms);
 });
+
+Deno.test("fetch of a partition that closes while it waits is refused with why", async () => {
+  const rooms = new FakeRooms({ a: 1 });
+  const log = rooms.log("a");
+  for (const bytes of [10, 10]) log.put(bytes);
+  const pending = start(rooms, { fetch: { a: [{ fetchOffset: 2 }] } });
+  await settle();
+  // Superseded: a manifest of the successor moved the log start behind all that it knows.
+  log.logStartOffset = 5;
+  log.closed = ErrorCode.NOT_LEADER_OR_FOLLOWER;
+  for (const advanced of [...log.watchers]) advanced();
+  await rooms.runtime.advance(500);
+  assertEquals(summary(await pending.done), [["a-0", -ErrorCode.NOT_LEADER_OR_FOLLOWER]]);
+  pending.context.sent();
+  assertQuiet(rooms);
+});

@@ -55,7 +55,7 @@ export class PartitionFetch implements FetchOutcome {
     const log = this.log;
     if (log === undefined || this.errorCode !== 0) return;
     const { currentLeaderEpoch, lastFetchedEpoch, fetchOffset } = this.target;
-    this.errorCode = leaderEpochError(log, currentLeaderEpoch);
+    this.errorCode = log.closed || leaderEpochError(log, currentLeaderEpoch);
     if (this.errorCode !== 0) return;
     if (lastFetchedEpoch >= 0 && this.#diverges(log, lastFetchedEpoch, fetchOffset)) return;
     if (fetchOffset < log.logStartOffset || fetchOffset > log.highWatermark) {
