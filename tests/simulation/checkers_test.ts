@@ -1,7 +1,13 @@
 /** A checker that never complains is worth nothing: each one is fed a history that is wrong. */
 import { assert, assertEquals } from "@std/assert";
 import { checkHistory } from "./checkers.ts";
-import { History, type Observation, type OffsetCall, type ProduceCall } from "./history.ts";
+import {
+  History,
+  type Observation,
+  type OffsetCall,
+  type ProduceCall,
+  type TrimCall,
+} from "./history.ts";
 
 const TOPIC = "topic-id";
 
@@ -113,6 +119,68 @@ Deno.test("checkHistory() sees a hole in the offsets (I2)", () => {
   const log = history.finals[0]!;
   history.finals[0] = { ...log, records: log.records.filter(({ offset }) => offset !== 2) };
   complains(history, /I2: .* has offset 3 where 2 should be/);
+});
+
+function trimmed(history: History, over: Partial<TrimCall>): void {
+  history.trims.push({
+    topicId: TOPIC,
+    partition: 0,
+    offset: 2,
+    start: history.now(),
+    end: history.now(),
+    outcome: "acked",
+    lowWatermark: 2,
+    incarnation: 1,
+    ...over,
+  });
+}
+
+/** `right()`, of which the log starts at 2. */
+function cut(): History {
+  const history = right();
+  const log = history.finals[0]!;
+  const records = log.records.filter(({ offset }) => offset >= 2);
+  history.finals[0] = { ...log, logStartOffset: 2, records };
+  return history;
+}
+
+Deno.test("checkHistory() has nothing against records that somebody deleted", () => {
+  for (const over of [{}, { outcome: "maybe", lowWatermark: -1, offset: Infinity } as const]) {
+    const history = cut();
+    trimmed(history, over);
+    assertEquals(checkHistory(history), []);
+  }
+  const retained = cut();
+  retained.retained.add(TOPIC);
+  assertEquals(checkHistory(retained), []);
+});
+
+Deno.test("checkHistory() sees a log that starts where nobody asked for (I1)", () => {
+  complains(cut(), /I1: .* starts at 2, which nobody asked for/);
+  const history = cut();
+  trimmed(history, { outcome: "refused", lowWatermark: -1, offset: 3 });
+  complains(history, /I1: .* starts at 2, which nobody asked for/);
+});
+
+Deno.test("checkHistory() sees deleted records that come back (I2)", () => {
+  const history = right();
+  trimmed(history, {});
+  complains(history, /I2: .* starts at 0, had started at 2/);
+  const seen = cut();
+  trimmed(seen, {});
+  observed(seen, { highWatermark: 5, records: [{ offset: 1, value: value("p", 0, 1) }] });
+  complains(seen, /I2: .* showed 1, had started at 2/);
+  const listed = cut();
+  trimmed(listed, {});
+  observed(listed, { logStartOffset: 0 });
+  complains(listed, /I2: .* showed 0, had started at 2/);
+});
+
+Deno.test("checkHistory() sees two values of an offset that was deleted later (I2)", () => {
+  const history = cut();
+  trimmed(history, {});
+  observed(history, { incarnation: 0, records: [{ offset: 1, value: value("p", 9, 9) }] });
+  complains(history, /I2: r read/);
 });
 
 Deno.test("checkHistory() sees an offset that changed its value (I2)", () => {

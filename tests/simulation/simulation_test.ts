@@ -45,6 +45,34 @@ Deno.test("simulation of many seeds meets what it is there for", async () => {
   for (const [what, count] of Object.entries(seen)) assert(count > 3, `${what}: ${count}`);
 });
 
+function mergesCutOff(plan: Plan): Plan {
+  return {
+    ...plan,
+    chaosMs: 12_000,
+    crashEveryMs: 900,
+    fuseChance: 0.7,
+    zombieChance: 0.4,
+    restartDelayMaxMs: 20,
+    clients: { ...plan.clients, partitions: 1, trim: undefined, fileDeleteDelayMs: 0 },
+    store: {
+      ...plan.store,
+      latencyMaxMs: 4,
+      slowChance: 0,
+      lateChance: 0.1,
+      duplicateChance: 0.1,
+    },
+    broker: {
+      ...plan.broker,
+      compactionIntervalMs: 100,
+      segmentBytes: 16_384,
+      walBytes: 1 << 20,
+    },
+  };
+}
+
+/** What all corners' runs met together. */
+const marks = new Map<string, number>();
+
 const corners: Record<string, (plan: Plan) => Plan> = {
   "a stop while the store is slow and WAL objects pile up": (plan) => ({
     ...plan,
@@ -83,6 +111,25 @@ const corners: Record<string, (plan: Plan) => Plan> = {
     zombieChance: 0,
     restartDelayMaxMs: 20,
   }),
+  "merges that are cut off, and carried out by others": mergesCutOff,
+  "records that are deleted while segments merge, by brokers that were replaced": (plan) => ({
+    ...mergesCutOff(plan),
+    zombieChance: 0.6,
+    clients: {
+      ...plan.clients,
+      partitions: 2,
+      churnTopics: 2,
+      trim: plan.clients.trim ?? {},
+      fileDeleteDelayMs: 0,
+    },
+    broker: {
+      ...plan.broker,
+      compactionIntervalMs: 100,
+      segmentBytes: 12_288,
+      cacheBytes: 0,
+      blockBytes: 256,
+    },
+  }),
   "writes that arrive long after they were given up": (plan) => ({
     ...plan,
     crashEveryMs: 1_000,
@@ -92,9 +139,26 @@ const corners: Record<string, (plan: Plan) => Plan> = {
 
 for (const [title, adjust] of Object.entries(corners)) {
   Deno.test(`simulation of ${title}`, async () => {
-    for (const seed of ["101", "102", "103", "104"]) await right({ seed, adjust });
+    for (const seed of ["101", "102", "103", "104"]) {
+      const result = await right({ seed, adjust });
+      for (const [mark, count] of Object.entries(result.marks)) {
+        marks.set(mark, (marks.get(mark) ?? 0) + count);
+      }
+    }
   });
 }
+
+Deno.test("simulation of the corners meets merges, trims, deletions and orphans", async () => {
+  // Alone, or before the corners: then it runs them itself.
+  for (const adjust of marks.size > 0 ? [] : Object.values(corners)) {
+    for (const seed of ["101", "102", "103", "104"]) {
+      for (const [mark, count] of Object.entries((await simulate({ seed, adjust })).marks)) {
+        marks.set(mark, (marks.get(mark) ?? 0) + count);
+      }
+    }
+  }
+  for (const [mark, count] of marks) assert(count > 0, `${mark} was never met`);
+});
 
 Deno.test("simulation of fresh seeds keeps all invariants", async () => {
   const budgetMs = 1_000 * Number(Deno.env.get("KAFSCALE_SIM_SECONDS") ?? "20");
