@@ -117,6 +117,14 @@ export const WAL_OBJECTS_MAX = 1_000;
  * read. */
 export const WAL_OBJECTS_HARD = 6_000;
 
+/** WAL_OBJECTS_MAX for many partitions that get little: a round over them, which costs some requests
+ * for each, comes no sooner than the WAL took as many. Recovery then takes 3 s at 25 ms a read. */
+export const WAL_OBJECTS_RELAXED = 4_000;
+
+/** Batches that tails name at most, about 185 bytes each, before the oldest are rewritten: 1,000
+ * partitions that get one a second reach WAL_OBJECTS_RELAXED first. */
+export const WAL_BATCHES_MAX = 1_000_000;
+
 /** Uncovered WAL, in bytes, from which on it is rewritten even while producers are busy. A minute
  * of the fastest load; disk space that a burst may take for a while. */
 export const WAL_BYTES_HARD = 4 * 1024 * 1024 * 1024;

@@ -6,7 +6,14 @@
  */
 import type { TopicRegistry } from "../metadata/topics.ts";
 import type { Timer } from "../runtime/runtime.ts";
-import { WAL_BYTES_HARD, WAL_OBJECTS_HARD, WAL_OBJECTS_MAX } from "../config/limits.ts";
+import {
+  SEGMENT_BUILD_BYTES_MAX,
+  WAL_BATCHES_MAX,
+  WAL_BYTES_HARD,
+  WAL_OBJECTS_HARD,
+  WAL_OBJECTS_MAX,
+  WAL_OBJECTS_RELAXED,
+} from "../config/limits.ts";
 import type { LogContext } from "./log_context.ts";
 import type { Logs } from "./logs.ts";
 import { mergeSegments } from "./merge.ts";
@@ -16,6 +23,7 @@ import { deleteRemoved, enforceRetention } from "./retention.ts";
 import { rewriteTail } from "./rewrite.ts";
 import { Sweeper } from "./sweeper.ts";
 import { TopicDeletions } from "./topic_deletion.ts";
+import { WalGather } from "./wal_gather.ts";
 import type { WalLedger } from "./wal_ledger.ts";
 
 /** Between two rounds; shorter where WAL is to be rewritten that soon (simulations). */
@@ -26,6 +34,10 @@ const BUSY_BYTES = 8 << 20;
 /** Ticks without that before rewriting starts: clients that read what they just wrote, or whose
  * group takes a moment to form, come back within this time. */
 const QUIET_TICKS = 5;
+/** What rewriting a partition costs: segment, index, manifest, and the listing behind it. */
+const REWRITE_REQUESTS = 4;
+/** Tails that are read from the WAL together; between two such groups it is looked who waits. */
+const GROUP_PARTITIONS_MAX = 256;
 /** A partition whose segments cannot be merged is left alone for this long. */
 const MERGE_RETRY_MS = 60_000;
 
@@ -163,8 +175,25 @@ export class Housekeeping {
       }
       await ledger.sweep();
     }
-    const piledUp = () => ledger.bytes > walBytes || ledger.objects > WAL_OBJECTS_MAX;
+    const piledUp = () => ledger.bytes > walBytes || ledger.objects > this.#objectsMax();
     if (piledUp()) await this.#rewriteOldest(piledUp);
+  }
+
+  /**
+   * WAL objects that may pile up. A round over all partitions costs some requests for each: it comes
+   * no sooner than the WAL took as many, within what recovery and the tails' memory allow.
+   */
+  #objectsMax(): number {
+    const { logs, ledger } = this.options;
+    let partitions = 0;
+    let batches = 0;
+    for (const { tail } of logs.loaded()) {
+      if (tail.length > 0) partitions++;
+      batches += tail.length;
+    }
+    if (batches > WAL_BATCHES_MAX) return Math.min(ledger.objects - 1, WAL_OBJECTS_MAX);
+    const paid = REWRITE_REQUESTS * partitions;
+    return Math.min(Math.max(paid, WAL_OBJECTS_MAX), WAL_OBJECTS_RELAXED);
   }
 
   /** Bytes that clients wrote and read so far. */
@@ -193,23 +222,37 @@ export class Housekeeping {
       return object === undefined ? Infinity : object.chainEpoch * 2 ** 40 + object.slot;
     };
     states.sort((a, b) => age(a) - age(b));
-    let done = 0;
-    for (const state of states) {
-      await this.#guarded(state, () => this.#rewriteWhole(state));
+    for (const group of groups(states)) {
+      await this.#rewriteGroup(group);
       if (this.#stopped) return;
-      if (++done % 16 !== 0) continue;
       await ledger.sweep();
       if (this.#stopped || !goOn()) return;
+    }
+  }
+
+  /** Rewrites whole tails that fit into memory together. */
+  async #rewriteGroup(group: readonly PartitionLogState[]): Promise<void> {
+    const { context } = this.options;
+    const gathered = new WalGather(context);
+    try {
+      // What a fault leaves out is read again, for each partition.
+      if (group.length > 1) await gathered.read(group).catch(() => {});
+      for (const state of group) {
+        await this.#guarded(state, () => this.#rewriteWhole(state, gathered));
+        if (this.#stopped) return;
+      }
+    } finally {
+      gathered.release();
     }
   }
 
   /**
    * Rewrites what is in the tail now; what producers add meanwhile would keep it going for ever.
    */
-  async #rewriteWhole(state: PartitionLogState): Promise<void> {
+  async #rewriteWhole(state: PartitionLogState, gathered?: WalGather): Promise<void> {
     const end = state.highWatermark;
     while (!this.#stopped && (state.tail.first?.row.baseOffset ?? end) < end) {
-      if (await this.#rewrite(state, true) === 0) return;
+      if (await this.#rewrite(state, true, gathered) === 0) return;
     }
   }
 
@@ -227,9 +270,9 @@ export class Housekeeping {
     }
   }
 
-  async #rewrite(state: PartitionLogState, all: boolean): Promise<number> {
+  async #rewrite(state: PartitionLogState, all: boolean, gathered?: WalGather): Promise<number> {
     try {
-      const bytes = await rewriteTail(state, all);
+      const bytes = await rewriteTail(state, all, gathered);
       if (bytes > 0) this.stats.rewrites++;
       this.stats.rewrittenBytes += bytes;
       return bytes;
@@ -246,7 +289,7 @@ export class Housekeeping {
     for (const state of logs.loaded()) {
       if (state.checkpoint.merge === undefined || state.closed !== 0) continue;
       if (clock.monotonicMs() < (this.#mergeAgainMs.get(state) ?? 0)) continue;
-      if (this.#stopped || this.#busy()) return;
+      if (this.#stopped || this.#quietTicks < QUIET_TICKS || this.#busy()) return;
       // Taken back where it succeeds.
       this.#mergeAgainMs.set(state, clock.monotonicMs() + MERGE_RETRY_MS);
       await this.#guarded(state, async () => {
@@ -271,4 +314,21 @@ export class Housekeeping {
     }
     this.#nextRetentionMs = context.runtime.clock.monotonicMs() + retentionCheckMs;
   }
+}
+
+/** Partitions, in their order, whose tails fit into memory together. */
+function* groups(states: readonly PartitionLogState[]): Generator<readonly PartitionLogState[]> {
+  let group: PartitionLogState[] = [];
+  let bytes = 0;
+  for (const state of states) {
+    const full = bytes + state.tail.bytes > SEGMENT_BUILD_BYTES_MAX;
+    if (group.length > 0 && (full || group.length === GROUP_PARTITIONS_MAX)) {
+      yield group;
+      group = [];
+      bytes = 0;
+    }
+    group.push(state);
+    bytes += state.tail.bytes;
+  }
+  if (group.length > 0) yield group;
 }

@@ -23,13 +23,18 @@ import type { PartitionLogState } from "./partition_log.ts";
 import { ProducerStates } from "./producer_state.ts";
 import { scanBody, writeIndex } from "./segment_index.ts";
 import { lastOffset, type TailEntry } from "./tail.ts";
+import type { WalGather } from "./wal_gather.ts";
 
 /**
  * Rewrites the front of the tail into one segment of `segment.bytes`; a rest that doesn't fill one
- * only where `all`. Returns how many bytes of WAL were covered; 0 when there was nothing to do. One
+ * only where `all`. What is in `gathered` is not read again. Returns how many bytes of WAL were covered; 0 when there was nothing to do. One
  * at a time, so that a round over all partitions reads each block of the WAL once.
  */
-export async function rewriteTail(log: PartitionLogState, all: boolean): Promise<number> {
+export async function rewriteTail(
+  log: PartitionLogState,
+  all: boolean,
+  gathered?: WalGather,
+): Promise<number> {
   let covered = 0;
   const done = await log.checkpoint.update(async () => {
     if (log.closed !== 0) return undefined;
@@ -38,7 +43,7 @@ export async function rewriteTail(log: PartitionLogState, all: boolean): Promise
     const entries = log.tail.entries.slice();
     const to = cut(entries, 0, builtSegmentBytes(settings), all);
     if (to === 0) return undefined;
-    const segment = await writeSegment(log, entries.slice(0, to));
+    const segment = await writeSegment(log, entries.slice(0, to), gathered);
     if (segment === undefined || segment.lastOffset > lastOffset(entries.at(-1)!.row)) {
       // A rival is ahead of us: its manifest is the newest, or will be.
       await log.checkpoint.load();
@@ -99,12 +104,16 @@ function cut(
 async function writeSegment(
   log: PartitionLogState,
   entries: readonly TailEntry[],
+  gathered: WalGather | undefined,
 ): Promise<SegmentInfo | undefined> {
   const { cache, pool, runtime, signal } = log.context;
   // Copied: its batches lie scattered over many times as many blocks, which a lease would hold.
   const copy = new SlabBuffer(pool);
   try {
     for (const { row, object } of entries) {
+      const ready = gathered?.find(row);
+      for (const part of ready ?? []) copy.copyIn(part, 0, part.length);
+      if (ready !== undefined) continue;
       const start = row.position;
       const end = start + row.length;
       const lease = cache.tryRead(object.key, start, end) ??

@@ -1,5 +1,8 @@
 import { assert, assertEquals } from "@std/assert";
+import { concat } from "../../core/bytes/mod.ts";
 import { rewriteTail } from "../../core/log/rewrite.ts";
+import { WalGather } from "../../core/log/wal_gather.ts";
+import { BlockCache } from "../../core/storage/block_cache.ts";
 import { decodeSlotHeader } from "../../core/storage/wal/format.ts";
 import { append, batchOf, commit, readAll, Scene } from "./scene.ts";
 
@@ -101,4 +104,43 @@ Deno.test("deletions go on with the other topics when one fails, and come back t
   await scene.runtime.advance(3_000);
   assertEquals(scene.keys("ns/a"), []);
   assertEquals(room.topics.pendingDeletions(), []);
+});
+
+Deno.test("partitions that get little are rewritten when the WAL took as many requests", async () => {
+  const scene = new Scene();
+  const room = await scene.open();
+  const topic = await room.topic("a", 300);
+  const logs = await Promise.all(Array.from({ length: 300 }, (_, at) => room.log(topic, at)));
+  for (const log of logs) append(log, batchOf(["x"]));
+  while (room.ledger.objects < 1_190) await commit(logs[0]!, ["y"]);
+  await scene.runtime.advance(2_000);
+  assertEquals(room.housekeeping.stats.rewrites, 0);
+  while (room.ledger.objects <= 1_200) await commit(logs[0]!, ["y"]);
+  await scene.runtime.advance(2_000);
+  assert(room.housekeeping.stats.rewrites >= 300);
+  assert(room.ledger.objects < 10);
+});
+
+Deno.test("WalGather reads each WAL object once, whatever the cache holds", async () => {
+  const scene = new Scene();
+  const room = await scene.open();
+  const topic = await room.topic("a", 8);
+  const logs = await Promise.all(Array.from({ length: 8 }, (_, at) => room.log(topic, at)));
+  for (let round = 0; round < 20; round++) {
+    const appended = logs.map((log) => append(log, batchOf([`${round}`])).committed);
+    await Promise.all(appended);
+  }
+  const cache = new BlockCache({ store: room.store, capacityBytes: 0, blockBytes: 1 << 20 });
+  const gather = new WalGather({ ...logs[0]!.context, cache });
+  await gather.read(logs);
+  assertEquals(cache.stats.loads, room.ledger.objects);
+  for (const log of logs) {
+    for (const { row, object } of log.tail.entries) {
+      const wanted = scene.objects.get(object.key)!;
+      const { position, length } = row;
+      assertEquals(concat(gather.find(row)!), wanted.slice(position, position + length));
+    }
+  }
+  gather.release();
+  assertEquals(gather.find(logs[0]!.tail.first!.row), undefined);
 });
