@@ -117,8 +117,8 @@ export const WAL_OBJECTS_MAX = 1_000;
  * read. */
 export const WAL_OBJECTS_HARD = 6_000;
 
-/** WAL_OBJECTS_MAX for many partitions that get little: a round over them, which costs some requests
- * for each, comes no sooner than the WAL took as many. Recovery then takes 3 s at 25 ms a read. */
+/** WAL_OBJECTS_MAX for many partitions that get little: a round over them costs some requests for
+ * each, and comes no sooner than the WAL took as many. Recovery then takes 3 s at 25 ms a read. */
 export const WAL_OBJECTS_RELAXED = 4_000;
 
 /** Batches that tails name at most, about 185 bytes each, before the oldest are rewritten: 1,000

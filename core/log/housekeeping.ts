@@ -180,8 +180,8 @@ export class Housekeeping {
   }
 
   /**
-   * WAL objects that may pile up. A round over all partitions costs some requests for each: it comes
-   * no sooner than the WAL took as many, within what recovery and the tails' memory allow.
+   * WAL objects that may pile up. A round over all partitions costs some requests for each, so it
+   * comes no sooner than the WAL took as many, within what recovery and the tails' memory allow.
    */
   #objectsMax(): number {
     const { logs, ledger } = this.options;

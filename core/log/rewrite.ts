@@ -27,8 +27,9 @@ import type { WalGather } from "./wal_gather.ts";
 
 /**
  * Rewrites the front of the tail into one segment of `segment.bytes`; a rest that doesn't fill one
- * only where `all`. What is in `gathered` is not read again. Returns how many bytes of WAL were covered; 0 when there was nothing to do. One
- * at a time, so that a round over all partitions reads each block of the WAL once.
+ * only where `all`. What is in `gathered` is not read again. Returns how many bytes of WAL were
+ * covered; 0 when there was nothing to do. One at a time, so that a round over all partitions reads
+ * each block of the WAL once.
  */
 export async function rewriteTail(
   log: PartitionLogState,

@@ -173,9 +173,9 @@ export class BlockCache {
   }
 
   /**
-   * `[start, end)` of an object of `size` bytes, cut at its end; undefined where the store has no
-   * such object. StoreErrors pass through; the next read tries again. An abort fails one read. With
-   * another size than before, the object was replaced: what is cached of it is forgotten.
+   * `[start, end)` of an object of `size` bytes (another than before: it was replaced), cut at its
+   * end; undefined where the store has no such object. StoreErrors pass through; the next read tries
+   * again. An abort fails one read.
    */
   async read(
     key: string,

@@ -106,7 +106,7 @@ Deno.test("deletions go on with the other topics when one fails, and come back t
   assertEquals(room.topics.pendingDeletions(), []);
 });
 
-Deno.test("partitions that get little are rewritten when the WAL took as many requests", async () => {
+Deno.test("partitions that get little are rewritten when the WAL took as much", async () => {
   const scene = new Scene();
   const room = await scene.open();
   const topic = await room.topic("a", 300);

@@ -17,7 +17,7 @@ async function covered() {
   return { scene, room, topic, log, some: scene.objects.get(segmentKey(log.prefix, 0))! };
 }
 
-Deno.test("sweepPartition() deletes what starts below the covered offset and is not named", async () => {
+Deno.test("sweepPartition() deletes what starts below the covered offset, unnamed", async () => {
   const { scene, log, some } = await covered();
   const named = scene.keys(log.prefix);
   const dead = [segmentKey(log.prefix, 1), indexKey(log.prefix, 1), indexKey(log.prefix, 3)];
