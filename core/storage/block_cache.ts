@@ -74,8 +74,7 @@ interface Extent {
 
 interface CachedObject {
   whole: Extent | undefined;
-  /** Of the whole object, as of the last load; 0: none yet. */
-  size: number;
+  sizeWhenLoaded: number | undefined;
   /** By block index; an extent of several blocks is in here several times. */
   readonly blocks: Map<number, Extent>;
 }
@@ -174,8 +173,8 @@ export class BlockCache {
 
   /**
    * `[start, end)` of an object of `size` bytes (another than before: it was replaced), cut at its
-   * end; undefined where the store has no such object. StoreErrors pass through; the next read tries
-   * again. An abort fails one read.
+   * end; undefined where the store has none. StoreErrors pass through; the next read tries again. An
+   * abort fails one read.
    */
   async read(
     key: string,
@@ -187,7 +186,7 @@ export class BlockCache {
     signal?.throwIfAborted();
     const to = Math.min(end, size);
     if (start >= to) return { parts: [], release: () => {} };
-    if ((this.#objects.get(key)?.size || size) !== size) this.invalidate(key);
+    if ((this.#objects.get(key)?.sizeWhenLoaded ?? size) !== size) this.invalidate(key);
     const now = this.tryRead(key, start, to);
     if (now !== undefined) return now;
     const found = this.#cover(key, size, start, to);
@@ -250,7 +249,7 @@ export class BlockCache {
 
   /** Starts to load blocks `[block, until)`; held by the caller. */
   #load(key: string, block: number, until: number, size: number): Extent {
-    const { blocks } = Object.assign(this.#objectOf(key), { size });
+    const { blocks } = Object.assign(this.#objectOf(key), { sizeWhenLoaded: size });
     const start = block * this.#blockBytes;
     const end = Math.min(until * this.#blockBytes, size);
     const abort = new AbortController();
@@ -309,7 +308,7 @@ export class BlockCache {
   #objectOf(key: string): CachedObject {
     const known = this.#objects.get(key);
     if (known !== undefined) return known;
-    const object: CachedObject = { whole: undefined, size: 0, blocks: new Map() };
+    const object = { whole: undefined, sizeWhenLoaded: undefined, blocks: new Map() };
     this.#objects.set(key, object);
     return object;
   }

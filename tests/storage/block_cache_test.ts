@@ -123,6 +123,25 @@ Deno.test("read() of an object that is shorter than recorded fails", async () =>
   assertEquals(cache.stats.bytes, 0);
 });
 
+Deno.test("read() by another size forgets what was cached of the object before", async () => {
+  const { objects, cache } = world(1 << 20, 64);
+  const [old, merged] = [bytesOf(150), bytesOf(400)];
+  merged.set(bytesOf(50, 9), 134);
+  for (const first of [150, 400]) {
+    objects.set("k", old);
+    cache.invalidate("k");
+    const held = await cache.read("k", 150, 0, 150);
+    objects.set("k", merged);
+    // A reader that still knows the former size is served from what it holds, or from its front.
+    if (first === 150) (await cache.read("k", 150, 0, 134))!.release();
+    assertEquals(contentOf(await cache.read("k", 400, 100, 400)), merged.slice(100));
+    const again = await cache.read("k", 150, 0, 134);
+    assertEquals(contentOf(again), old.slice(0, 134));
+    assertEquals(contentOf(await cache.read("k", 400, 0, 400)), merged);
+    assertEquals(contentOf(held), old);
+  }
+});
+
 Deno.test("read() shares one GET among concurrent readers, whoever gives up", async () => {
   const { objects, store, cache } = world(10_000, 100, 5);
   objects.set("k", bytesOf(300));
