@@ -173,8 +173,8 @@ export class BlockCache {
 
   /**
    * `[start, end)` of an object of `size` bytes (another than before: it was replaced), cut at its
-   * end; undefined where the store has none. StoreErrors pass through; the next read tries again. An
-   * abort fails one read.
+   * end; undefined where the store has none. StoreErrors pass through; the next read tries again.
+   * An abort fails one read.
    */
   async read(
     key: string,
