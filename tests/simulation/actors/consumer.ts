@@ -9,6 +9,9 @@ import { Actor, isRetriable, isTopicGone, type KnownTopic } from "./actor.ts";
 /** Where a log starts that nobody trims. */
 const START = { offset: 0 } as const;
 
+/** Offsets of a partition that an audit reads from at random. */
+const SAMPLES = 12;
+
 export interface PartitionRead {
   readonly code: number;
   /** Number of the broker incarnation that answered. */
@@ -134,7 +137,8 @@ export class Consumer extends Reader {
       return;
     }
     const key = `${topic.topicId}/${partition}`;
-    const position = this.prng.chance(0.05) ? 0 : this.#positions.get(key) ?? 0;
+    const reached = this.#positions.get(key) ?? 0;
+    const position = this.prng.chance(0.15) ? this.prng.between(0, reached) : reached;
     const maxWaitMs = this.prng.pick([0, 10, 300]);
     const maxBytes = this.prng.pick([1, 500, 20_000, 1_000_000]);
     const read = await this.readAt(topic, partition, position, maxWaitMs, maxBytes);
@@ -183,7 +187,25 @@ export class Auditor extends Reader {
       if (topic.doomed) continue;
       for (let partition = 0; partition < topic.partitionCount; partition++) {
         await this.#audit(topic, partition);
+        if (!topic.trimmed) await this.#sample(topic, partition);
       }
+    }
+  }
+
+  /** Any offset can be read from, not only those where the reading before it ended. */
+  async #sample(topic: KnownTopic, partition: number): Promise<void> {
+    const { history } = this.stage;
+    const count = history.finals.at(-1)?.records.length ?? 0;
+    for (let at = 0; at < Math.min(count, SAMPLES); at++) {
+      const offset = this.prng.below(count);
+      let read: PartitionRead | undefined;
+      for (let attempt = 0; attempt < 50 && read?.code !== 0; attempt++) {
+        if (attempt > 0) await this.pause(10, 100);
+        read = await this.readAt(topic, partition, offset, 0, 1_000);
+      }
+      if (read?.records[0]?.offset === offset) continue;
+      history.problem(`I2: ${topic.name}/${partition} cannot be read from offset ${offset}`);
+      return;
     }
   }
 
