@@ -1,0 +1,158 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { ErrorCode } from "../../core/protocol/errors.ts";
+import { append, batchOf, commit, readAll } from "../log/scene.ts";
+import { ClusterScene, LEASE_MS, type TestNode } from "./scene.ts";
+
+const PARTITIONS = 6;
+
+async function scene(brokers = 3): Promise<{ scene: ClusterScene; topic: string }> {
+  const scene = new ClusterScene();
+  for (let id = 1; id <= brokers; id++) await scene.start(id);
+  const [first] = scene.nodes;
+  await first!.topics.create([{ name: "t", partitionCount: PARTITIONS, configs: [] }]);
+  await scene.settle();
+  return { scene, topic: first!.topics.byName("t")!.id };
+}
+
+/** The one broker that leads, among those that live. */
+function leader(scene: ClusterScene, topic: string, partition: number, dead?: TestNode): TestNode {
+  const leaders = scene.leaders(topic, partition).filter((node) => node !== dead);
+  assertEquals(leaders.length, 1, `leaders of ${partition}`);
+  return leaders[0]!;
+}
+
+const values = (log: [number, string][]) => log.map(([, value]) => value);
+
+Deno.test("three brokers share partitions and coordinators; others refuse", async () => {
+  const { scene: s, topic } = await scene();
+  assertEquals(s.nodes.map((node) => node.leadsCount(topic)), [2, 2, 2]);
+  assertEquals(s.nodes.map((node) => node.coordinates).toSorted(), [5, 5, 6]);
+  for (let partition = 0; partition < PARTITIONS; partition++) {
+    const at = leader(s, topic, partition);
+    await commit(await at.log(topic, partition), ["a"]);
+    for (const other of s.nodes) {
+      if (other === at) continue;
+      assertEquals(
+        await other.logs.state(topic, partition),
+        ErrorCode.NOT_LEADER_OR_FOLLOWER,
+      );
+    }
+  }
+  await s.stop();
+});
+
+Deno.test("a dead broker's partitions are taken over with all that was acknowledged", async () => {
+  const { scene: s, topic } = await scene();
+  const victim = leader(s, topic, 0);
+  for (let round = 0; round < 5; round++) {
+    for (let partition = 0; partition < PARTITIONS; partition++) {
+      await commit(await leader(s, topic, partition).log(topic, partition), [`r${round}`]);
+    }
+  }
+  const before = (await victim.log(topic, 0)).leaderEpoch;
+  victim.crash();
+  await s.settle(LEASE_MS + 1_000);
+  for (let partition = 0; partition < PARTITIONS; partition++) {
+    const log = await leader(s, topic, partition, victim).log(topic, partition);
+    assertEquals(values(await readAll(log)), ["r0", "r1", "r2", "r3", "r4"]);
+    await commit(log, ["after"]);
+  }
+  assert((await leader(s, topic, 0, victim).log(topic, 0)).leaderEpoch > before);
+  await s.stop();
+});
+
+Deno.test("a broker that is cut off serves on, until it is sealed: then nothing of it counts", async () => {
+  const { scene: s, topic } = await scene();
+  const zombie = leader(s, topic, 0);
+  const stale = await zombie.log(topic, 0);
+  await commit(stale, ["before"]);
+  zombie.cutOff();
+  // I10: metadata is away, and what is led goes on.
+  await commit(stale, ["cut off"]);
+  await s.settle(LEASE_MS + 1_000);
+  const successor = leader(s, topic, 0, zombie);
+  const { errorCode, committed } = append(stale, batchOf(["too late"]));
+  assert(errorCode !== 0 || await committed !== 0, "a sealed broker acknowledged");
+  assert(zombie.fenced);
+  const log = await successor.log(topic, 0);
+  await commit(log, ["after"]);
+  assertEquals(values(await readAll(log)), ["before", "cut off", "after"]);
+  await s.stop();
+});
+
+Deno.test("a drained broker hands everything over; no chain is needed for it any more", async () => {
+  const { scene: s, topic } = await scene();
+  const leaving = leader(s, topic, 0);
+  const producer = { producerId: 9, producerEpoch: 0 };
+  await commit(await leaving.log(topic, 0), ["a"], { ...producer, baseSequence: 0 });
+  const drained = leaving.node.drain(10_000);
+  await s.settle(2_000);
+  await drained;
+  assertEquals([leaving.leadsCount(topic), leaving.coordinates, leaving.shards.size], [0, 0, 0]);
+  const next = leader(s, topic, 0);
+  const record = next.node.assignments.partition(topic, 0)!;
+  assertEquals([record.owner?.brokerId, record.sources], [next.brokerId, []]);
+  const log = await next.log(topic, 0);
+  // I6: the producer's state came along.
+  assertEquals(
+    append(log, batchOf(["a"], { ...producer, baseSequence: 0 })).baseOffset,
+    0,
+    "a duplicate",
+  );
+  await commit(log, ["b"], { ...producer, baseSequence: 1 });
+  assertEquals(values(await readAll(log)), ["a", "b"]);
+  await s.stop();
+});
+
+Deno.test("a restarted broker takes its own partitions back from its former chain", async () => {
+  const { scene: s, topic } = await scene(1);
+  const [first] = s.nodes;
+  await commit(await first!.log(topic, 3), ["a", "b"]);
+  first!.crash();
+  s.nodes.pop();
+  const second = await s.start(1);
+  await s.settle(LEASE_MS + 1_000);
+  assertEquals(values(await readAll(await second.log(topic, 3))), ["a", "b"]);
+  await s.stop();
+});
+
+Deno.test("take-overs in a row find every chain that still holds something", async () => {
+  const { scene: s, topic } = await scene();
+  const chains: string[] = [];
+  let log = await leader(s, topic, 0).log(topic, 0);
+  const dead: TestNode[] = [];
+  for (const value of ["one", "two"]) {
+    await commit(log, [value]);
+    const at = s.leaders(topic, 0).find((node) => !dead.includes(node))!;
+    chains.push(`${at.brokerId}`);
+    at.crash();
+    dead.push(at);
+    await s.settle(LEASE_MS + 1_000);
+    const alive = s.leaders(topic, 0).filter((node) => !dead.includes(node));
+    assertEquals(alive.length, 1);
+    log = await alive[0]!.log(topic, 0);
+  }
+  assertEquals(values(await readAll(log)), ["one", "two"]);
+  assertEquals(new Set(chains).size, 2);
+  await s.stop();
+});
+
+Deno.test("chains that nobody needs are sealed and swept", async () => {
+  const { scene: s, topic } = await scene();
+  const victim = leader(s, topic, 0);
+  await commit(await victim.log(topic, 0), ["kept"]);
+  const prefix = `ns/.wal/${victim.brokerId}/`;
+  assertEquals(s.keys(prefix).length, 1);
+  victim.crash();
+  await s.settle(LEASE_MS + 1_000);
+  assertEquals(s.keys(prefix).length, 2, "the slot, and the seal behind it");
+  // Two looks of the controller, some while apart.
+  await s.runtime.advance(31_000);
+  await s.runtime.advance(31_000);
+  await s.settle();
+  assertEquals(s.keys(prefix).length, 1, "the seal");
+  const log = await leader(s, topic, 0, victim).log(topic, 0);
+  assertEquals(values(await readAll(log)), ["kept"]);
+  await assertRejects(() => victim.log(topic, 1).then((dead) => commit(dead, ["x"])));
+  await s.stop();
+});
