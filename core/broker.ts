@@ -107,7 +107,9 @@ class BrokerProcess implements Broker {
       ? await join(metadata, brokerId)
       : await recover(base);
     const pool = new SlabPool(SLABS_IDLE_MAX);
-    const cache = this.#openCache(pool);
+    // Of its own, so that what rewriting holds is known.
+    const work = new SlabPool(SLABS_IDLE_MAX);
+    const cache = this.#openCache(pool, work);
     const ledger = new WalLedger({
       runtime,
       store,
@@ -125,7 +127,7 @@ class BrokerProcess implements Broker {
       for (const object of incarnation.recovered.objects) ledger.addAdopted(object);
     }
 
-    const context = this.#logContext(cache, chain, pool, node);
+    const context = this.#logContext(cache, chain, work, node);
     const leads = node === undefined ? undefined : node.leads.bind(node);
     const logs = new Logs(context, topics, incarnation.recovered, leads);
     const housekeeping = new Housekeeping({
@@ -163,7 +165,7 @@ class BrokerProcess implements Broker {
     );
   }
 
-  #openCache(pool: SlabPool): BlockCache {
+  #openCache(pool: SlabPool, work: SlabPool): BlockCache {
     const { config, store } = this.options;
     const blocks = blockBuffers(store.advice.rangeBytes);
     return new BlockCache({
@@ -175,7 +177,7 @@ class BrokerProcess implements Broker {
       // All other memory for records counts, so that the setting bounds it as far as it can.
       reservedBytes: () =>
         (this.#chain?.uncommittedBytes ?? 0) + (this.#server?.bufferBytes() ?? 0) +
-        pool.idleBytes + blocks.idleBytes,
+        pool.idleBytes + work.bytes + blocks.idleBytes,
     });
   }
 

@@ -143,6 +143,10 @@ export const SLABS_IDLE_MAX = 4;
  * larger one would save nothing: they bring 4 MiB at a time. */
 export const SEGMENT_BUILD_BYTES_MAX = 32 * 1024 * 1024;
 
+/** Tails that are read from the WAL together while it is rewritten. More would spare reads where
+ * the WAL is larger than the cache, whose memory this is taken from. */
+export const GATHERED_BYTES_MAX = 16 * 1024 * 1024;
+
 /** Small segments that become one although they don't fill a segment: a partition that gets a
  * record a minute keeps a manifest and a folder that people can look through. */
 export const MERGE_PARTS_MAX = 64;

@@ -6,8 +6,9 @@
  */
 import type { TopicRegistry } from "../metadata/topics.ts";
 import type { Timer } from "../runtime/runtime.ts";
+import { sleep } from "../runtime/sleep.ts";
 import {
-  SEGMENT_BUILD_BYTES_MAX,
+  GATHERED_BYTES_MAX,
   WAL_BATCHES_MAX,
   WAL_BYTES_HARD,
   WAL_OBJECTS_HARD,
@@ -34,6 +35,8 @@ const BUSY_BYTES = 8 << 20;
 /** Ticks without that before rewriting starts: clients that read what they just wrote, or whose
  * group takes a moment to form, come back within this time. */
 const QUIET_TICKS = 5;
+/** Rewriting beside clients that do a little takes a quarter of the time. */
+const PAUSE_PER_WORK = 3;
 /** What rewriting a partition costs: segment, index, manifest, and the listing behind it. */
 const REWRITE_REQUESTS = 4;
 /** Tails that are read from the WAL together; between two such groups it is looked who waits. */
@@ -154,9 +157,9 @@ export class Housekeeping {
   /** Rewrites what is due: full segments when producers are quiet, the oldest when WAL piles up. */
   async #relieve(): Promise<void> {
     const { context, logs, ledger, walBytes } = this.options;
+    const hard = () => this.#piledHigh();
     this.#quietTicks = this.#busy() ? 0 : this.#quietTicks + 1;
     this.#trafficBytes = this.#traffic();
-    const hard = () => ledger.bytes > WAL_BYTES_HARD || ledger.objects > WAL_OBJECTS_HARD;
     if (this.#quietTicks < QUIET_TICKS && !hard()) return;
     const oldMs = context.runtime.clock.wallMs() - this.options.walAgeMs;
     for (let again = true; again;) {
@@ -271,15 +274,32 @@ export class Housekeeping {
   }
 
   async #rewrite(state: PartitionLogState, all: boolean, gathered?: WalGather): Promise<number> {
+    const { clock } = this.options.context.runtime;
+    const startedMs = clock.monotonicMs();
+    const before = this.#traffic();
     try {
       const bytes = await rewriteTail(state, all, gathered);
       if (bytes > 0) this.stats.rewrites++;
       this.stats.rewrittenBytes += bytes;
+      if (this.#traffic() > before) await this.#yield(clock.monotonicMs() - startedMs);
       return bytes;
     } catch (error) {
       if (state.closed !== 0 || this.#stopped) return 0;
       throw error;
     }
+  }
+
+  /** Leaves disk and processor to clients that wrote or read a little, after work of `workedMs`. */
+  async #yield(workedMs: number): Promise<void> {
+    if (this.#stopped || this.#piledHigh()) return;
+    const { runtime, signal } = this.options.context;
+    await sleep(runtime.timers, workedMs * PAUSE_PER_WORK, signal);
+  }
+
+  /** So much WAL that it is rewritten whatever clients do. */
+  #piledHigh(): boolean {
+    const { ledger } = this.options;
+    return ledger.bytes > WAL_BYTES_HARD || ledger.objects > WAL_OBJECTS_HARD;
   }
 
   /** Carries out what manifests plan, while clients are quiet. */
@@ -321,7 +341,7 @@ function* groups(states: readonly PartitionLogState[]): Generator<readonly Parti
   let group: PartitionLogState[] = [];
   let bytes = 0;
   for (const state of states) {
-    const full = bytes + state.tail.bytes > SEGMENT_BUILD_BYTES_MAX;
+    const full = bytes + state.tail.bytes > GATHERED_BYTES_MAX;
     if (group.length > 0 && (full || group.length === GROUP_PARTITIONS_MAX)) {
       yield group;
       group = [];

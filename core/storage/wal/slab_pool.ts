@@ -18,6 +18,11 @@ export class SlabPool {
     return this.#outside;
   }
 
+  /** Kept for reuse, and given out. */
+  get bytes(): number {
+    return this.idleBytes + this.#outside * this.slabBytes;
+  }
+
   /** Kept for reuse. */
   get idleBytes(): number {
     return this.#free.length * this.slabBytes;
