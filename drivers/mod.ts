@@ -45,6 +45,13 @@ const METADATA: Readonly<Record<string, Open<MetadataStore>>> = {
     const { openEmbeddedMetadata } = await import("./metadata/embedded/driver.ts");
     return openEmbeddedMetadata({ dataDir: config.dataDir });
   },
+  etcd: async ({ config, runtime }) => {
+    const [{ openEtcdMetadata }, { etcdSettingsOf }] = await Promise.all([
+      import("./metadata/etcd/driver.ts"),
+      import("./metadata/etcd/settings.ts"),
+    ]);
+    return openEtcdMetadata(etcdSettingsOf(config), runtime);
+  },
   memory: async ({ runtime }) => {
     const { MemoryMetadata } = await import("./metadata/memory/driver.ts");
     return new MemoryMetadata(runtime).connect();
@@ -52,7 +59,7 @@ const METADATA: Readonly<Record<string, Open<MetadataStore>>> = {
 };
 
 /** Names of drivers that later parts of the project bring. */
-const LATER: readonly string[] = ["s3", "minio", "replica-read", "etcd"];
+const LATER: readonly string[] = ["s3", "minio", "replica-read"];
 
 /** The object store that the settings name. */
 export function openStore(options: DriverOptions): Promise<ObjectStore> {

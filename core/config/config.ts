@@ -169,10 +169,7 @@ function derive(
     values.storage = "memory";
     sources.storage = "derived";
   }
-  if (values.storage === "memory" && sources.metadata === "default") {
-    values.metadata = "memory";
-    sources.metadata = "derived";
-  }
+  deriveMetadata(values, sources, errors);
   const atMost = (smaller: SettingKey, larger: SettingKey) => {
     if ((values[smaller] as number) <= (values[larger] as number)) return;
     errors.push(
@@ -182,6 +179,41 @@ function derive(
   };
   atMost("groupMinSessionTimeoutMs", "groupMaxSessionTimeoutMs");
   atMost("maxMessageBytes", "maxFrameBytes");
+}
+
+/** Which metadata driver was asked for; never another one than that. */
+function deriveMetadata(
+  values: Record<string, unknown>,
+  sources: Record<SettingKey, Source>,
+  errors: string[],
+): void {
+  const endpoints = envName("etcdEndpoints");
+  if (sources.metadata === "default") {
+    const driver = values.etcdEndpoints !== null
+      ? "etcd"
+      : values.storage === "memory"
+      ? "memory"
+      : undefined;
+    if (driver !== undefined) {
+      values.metadata = driver;
+      sources.metadata = "derived";
+    }
+  } else if (values.metadata === "etcd" && values.etcdEndpoints === null) {
+    errors.push(`KAFSCALE_METADATA=etcd needs ${endpoints}; set it to etcd's HOST:PORT`);
+  } else if (["embedded", "memory"].includes(String(values.metadata))) {
+    if (values.etcdEndpoints !== null) {
+      errors.push(
+        `${endpoints} asks for metadata etcd, but metadata is ${values.metadata}; set only one ` +
+          "of them",
+      );
+    }
+  }
+  const both = (one: SettingKey, other: SettingKey) => {
+    if ((values[one] === null) === (values[other] === null)) return;
+    errors.push(`${envName(one)} and ${envName(other)} go together; set both of them or none`);
+  };
+  both("etcdUsername", "etcdPassword");
+  both("etcdCertFile", "etcdKeyFile");
 }
 
 function isSettingKey(name: string): name is SettingKey {

@@ -6,7 +6,7 @@ import { envName } from "./settings.ts";
 
 export interface LaterSetting {
   /** The part of the project that will read it. */
-  readonly part: "metrics" | "control" | "s3" | "etcd" | "ops" | "security" | "logging";
+  readonly part: "metrics" | "control" | "s3" | "ops" | "security" | "logging";
   readonly doc: string;
   /** Its value is never printed. */
   readonly secret?: true;
@@ -32,9 +32,6 @@ export const LATER_SETTINGS: Readonly<Record<string, LaterSetting>> = {
   s3LatencyCritMs: { part: "s3", doc: "Store latency that counts as unavailable." },
   s3ErrorRateWarn: { part: "s3", doc: "Store error rate that counts as degraded." },
   s3ErrorRateCrit: { part: "s3", doc: "Store error rate that counts as unavailable." },
-  etcdEndpoints: { part: "etcd", doc: "Endpoints of the etcd metadata driver." },
-  etcdUsername: { part: "etcd", doc: "User name at etcd." },
-  etcdPassword: { part: "etcd", doc: "Password at etcd.", secret: true },
   opsToken: { part: "ops", doc: "Bearer token of the ops HTTP API.", secret: true },
   aclEnabled: { part: "security", doc: "Check access control lists." },
   aclJson: { part: "security", doc: "Access control lists as JSON." },

@@ -9,6 +9,7 @@ import { address, boolean, choice, integer, type Kind, optional, size, text } fr
 export type Category =
   | "broker"
   | "storage"
+  | "etcd"
   | "cache"
   | "topics"
   | "groups"
@@ -49,6 +50,11 @@ const DAY_MS = 86_400_000;
 const INT32_MAX = 2 ** 31 - 1;
 
 const HOST = text("a host name or IP address", /^[A-Za-z0-9]([A-Za-z0-9._-]*)$|^[0-9a-fA-F:.]+$/);
+const ENDPOINT = "(https?:\\/\\/)?([A-Za-z0-9._-]+|\\[[0-9a-fA-F:.]+\\]):[0-9]{1,5}";
+const ENDPOINTS = text(
+  "HOST:PORT, http://HOST:PORT or https://HOST:PORT, several separated by commas",
+  new RegExp(`^${ENDPOINT}(,\\s*${ENDPOINT})*$`),
+);
 const DRIVER = (names: string) =>
   text(
     `one of ${names}, or the path of a driver module (./my_driver.ts)`,
@@ -132,12 +138,13 @@ const storage = {
   }),
   metadata: row({
     category: "storage",
-    kind: DRIVER("embedded, memory"),
+    kind: DRIVER("embedded, etcd, memory"),
     default: "embedded",
     scope: "cluster",
     doc:
-      "Metadata driver. `embedded` is SQLite in the data directory; `memory` loses everything at " +
-      "exit and is for tests. With storage `memory` and this unset: `memory`.",
+      "Metadata driver. `embedded` is SQLite in the data directory, for one broker; `etcd` keeps " +
+      "metadata in etcd; `memory` loses everything at exit and is for tests. Unset: `etcd` where " +
+      "KAFSCALE_ETCD_ENDPOINTS is set, `memory` with storage `memory`.",
   }),
   dataDir: row({
     category: "storage",
@@ -239,6 +246,73 @@ const storage = {
     scope: "cluster",
     kafka: "producer.id.expiration.ms",
     doc: "Time after which the state of an idle idempotent producer is forgotten.",
+  }),
+} as const;
+
+const etcd = {
+  etcdEndpoints: row({
+    category: "etcd",
+    kind: optional(ENDPOINTS),
+    default: null,
+    scope: "cluster",
+    doc: "Endpoints of etcd (3.4 or later), separated by commas: host:port, http://host:port or " +
+      "https://host:port. Setting it chooses the metadata driver `etcd`.",
+  }),
+  etcdPrefix: row({
+    category: "etcd",
+    kind: text(
+      "a key prefix of letters, digits, '.', '_', '-', and '/' between parts",
+      /^\/?[A-Za-z0-9._-]+(\/[A-Za-z0-9._-]+)*$/,
+    ),
+    default: "kafscale",
+    scope: "cluster",
+    doc:
+      "First part of every key in etcd. Clusters that share an etcd need one each; a user with " +
+      "a password needs read and write rights below `<prefix>/`.",
+  }),
+  etcdUsername: row({
+    category: "etcd",
+    kind: optional(text("a user name", /^.+$/)),
+    default: null,
+    scope: "broker",
+    doc: "User name at etcd; goes with the password.",
+  }),
+  etcdPassword: row({
+    category: "etcd",
+    kind: optional(text("a password", /^.+$/)),
+    default: null,
+    scope: "broker",
+    secret: true,
+    doc: "Password at etcd.",
+  }),
+  etcdCaFile: row({
+    category: "etcd",
+    kind: optional(text("a path", /^[^\0]+$/)),
+    default: null,
+    scope: "broker",
+    doc: "PEM file with the authority that signed etcd's certificate. Unset: the system's.",
+  }),
+  etcdCertFile: row({
+    category: "etcd",
+    kind: optional(text("a path", /^[^\0]+$/)),
+    default: null,
+    scope: "broker",
+    doc: "PEM file with the broker's own certificate, for an etcd that asks for one.",
+  }),
+  etcdKeyFile: row({
+    category: "etcd",
+    kind: optional(text("a path", /^[^\0]+$/)),
+    default: null,
+    scope: "broker",
+    doc: "PEM file with the key of that certificate.",
+  }),
+  etcdTimeoutMs: row({
+    category: "etcd",
+    kind: integer({ min: 100, max: 60_000 }),
+    default: 5_000,
+    scope: "broker",
+    doc: "How long a request waits for etcd before it is answered with a retriable error. At the " +
+      "start the broker gives up after twice as long.",
   }),
 } as const;
 
@@ -458,6 +532,7 @@ const logging = {
 export const SETTINGS = {
   ...broker,
   ...storage,
+  ...etcd,
   ...cache,
   ...topics,
   ...groups,

@@ -52,6 +52,11 @@ export interface Lease {
  * trying again.
  */
 export interface MetadataStore {
+  /**
+   * Optional. Resolves when this process can never use the store again, and should not go on with
+   * what it remembers of it: the store was replaced by an older copy of itself.
+   */
+  readonly failed?: Promise<MetadataError>;
   get(key: string): Promise<Entry | undefined>;
   /** All entries below `prefix` in key order, as of one revision. */
   list(prefix: string): Promise<{ entries: Entry[]; revision: Revision }>;

@@ -179,3 +179,31 @@ Deno.test("advertisedAddress() is what is set, else what is listened on, never a
   assertEquals(advertisedAddress(set, any), { host: "kafka.example.com", port: 443 });
   assertEquals(listenAddress(defaultConfig()), any);
 });
+
+Deno.test("resolveConfig() takes etcd for metadata where endpoints are set, and never else", () => {
+  const metadata = (env: Record<string, string>) => {
+    const result = resolveConfig({ env, flags: {} });
+    return result.ok ? result.config.metadata : result.errors;
+  };
+  const KAFSCALE_ETCD_ENDPOINTS = "localhost:2379, https://[::1]:2379";
+  assertEquals(metadata({}), "embedded");
+  assertEquals(metadata({ KAFSCALE_ETCD_ENDPOINTS }), "etcd");
+  assertEquals(metadata({ KAFSCALE_ETCD_ENDPOINTS, KAFSCALE_METADATA: "etcd" }), "etcd");
+  assertEquals(metadata({ KAFSCALE_ETCD_ENDPOINTS, KAFSCALE_STORAGE: "memory" }), "etcd");
+  assertEquals(metadata({ KAFSCALE_METADATA: "etcd" }), [
+    "KAFSCALE_METADATA=etcd needs KAFSCALE_ETCD_ENDPOINTS; set it to etcd's HOST:PORT",
+  ]);
+  assertEquals(metadata({ KAFSCALE_ETCD_ENDPOINTS, KAFSCALE_METADATA: "embedded" }), [
+    "KAFSCALE_ETCD_ENDPOINTS asks for metadata etcd, but metadata is embedded; set only one of " +
+    "them",
+  ]);
+  assertEquals(metadata({ KAFSCALE_ETCD_ENDPOINTS, KAFSCALE_ETCD_USERNAME: "root" }), [
+    "KAFSCALE_ETCD_USERNAME and KAFSCALE_ETCD_PASSWORD go together; set both of them or none",
+  ]);
+  for (const wrong of ["localhost", "ftp://a:1", "a:1;b:2", "a:1,"]) {
+    assertEquals(metadata({ KAFSCALE_ETCD_ENDPOINTS: wrong }), [
+      "KAFSCALE_ETCD_ENDPOINTS must be HOST:PORT, http://HOST:PORT or https://HOST:PORT, several " +
+      `separated by commas; got "${wrong}"`,
+    ]);
+  }
+});

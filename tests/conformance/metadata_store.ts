@@ -16,6 +16,10 @@ export interface OpenedMetadata {
   readonly store: MetadataStore;
   /** Makes a lease run out as if its holder had been away too long. */
   expire?(lease: Lease): Promise<void>;
+  /** Breaks the store's connections for a moment, however it is reached. */
+  interrupt?(): Promise<void>;
+  /** Makes the store forget the history of changes up to now. */
+  forget?(): Promise<void>;
   /** Another, empty store, to restore into. */
   another(): Promise<MetadataStore>;
   /** Removes what the stores left outside of the process. They are closed by then. */
@@ -62,6 +66,16 @@ export function metadataStoreConformance(
   }
 }
 
+/** For drivers that bound their history by themselves. */
+export const SHORT_HISTORY = { historyBatches: 500, historyBytes: 64 * 1024 * 1024 };
+
+/** Makes a store with SHORT_HISTORY forget what it has. */
+export async function overflow(store: MetadataStore): Promise<void> {
+  for (let at = 0; at <= SHORT_HISTORY.historyBatches; at++) {
+    await store.commit({ if: [], then: [{ delete: "absent" }] });
+  }
+}
+
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 const text = (entry: Entry | undefined): string | undefined =>
   entry && new TextDecoder().decode(entry.value);
@@ -87,6 +101,70 @@ async function take(
   }
   stop.abort();
   return batches;
+}
+
+/** Tries until the store can be reached; only for what may be done twice. */
+async function persistently<T>(call: () => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      return await call();
+    } catch (error) {
+      if (!(error instanceof MetadataError) || error.outcome !== "retry") throw error;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+}
+
+/** Watches, again from the last revision where a watch fails, until `keys` keys were told. */
+async function follow(store: MetadataStore, prefix: string, from: Revision, keys: number) {
+  const batches: { revision: Revision }[] = [];
+  const seen = new Set<string>();
+  let at = from;
+  await persistently(async () => {
+    const stop = new AbortController();
+    for await (const batch of store.watch(prefix, at, stop.signal)) {
+      assert("events" in batch, "history is there");
+      batches.push(batch);
+      at = batch.revision;
+      for (const event of batch.events) {
+        seen.add(event.type === "put" ? event.entry.key : event.key);
+      }
+      if (seen.size === keys) break;
+    }
+    stop.abort();
+  });
+  return { batches };
+}
+
+/** The keys below `prefix` and their values, as list and watch tell them. */
+function mirror(store: MetadataStore, prefix: string, from: Revision, signal: AbortSignal) {
+  const state: Record<string, string> = {};
+  let reached = from;
+  const running = (async () => {
+    while (!signal.aborted) {
+      for await (const batch of store.watch(prefix, reached, signal)) {
+        if ("compacted" in batch) break;
+        reached = batch.revision;
+        for (const event of batch.events) {
+          if (event.type === "put") state[event.entry.key] = text(event.entry)!;
+          else delete state[event.key];
+        }
+      }
+      if (signal.aborted) return;
+      const { entries, revision } = await store.list(prefix);
+      for (const key of Object.keys(state)) delete state[key];
+      for (const entry of entries) state[entry.key] = text(entry)!;
+      reached = revision;
+    }
+  })();
+  return {
+    async until(revision: Revision) {
+      while (reached < revision) await new Promise((resolve) => setTimeout(resolve, 5));
+      const copy = { ...state };
+      void running;
+      return copy;
+    },
+  };
 }
 
 /** A batch in one line: `put a=1, delete b`. */
@@ -273,6 +351,68 @@ const CASES: Readonly<Record<string, (context: CaseContext) => Promise<void>>> =
     const [batch] = await watching;
     assert(batch !== undefined && "revision" in batch);
     assertEquals((await store.get("w/a"))?.revision, batch.revision);
+  },
+
+  "watch() goes on without gaps when the connection breaks": async ({ store, interrupt }) => {
+    const { revision } = await store.list("");
+    const following = follow(store, "w/", revision, 60);
+    const written: Revision[] = [];
+    for (let at = 0; at < 60; at++) {
+      if (at === 20 || at === 40) await interrupt!();
+      written.push(await persistently(() => put(store, `w/${at}`, String(at))));
+    }
+    const { batches } = await following;
+    const told = batches.map((batch) => batch.revision);
+    assertEquals(told, told.toSorted((a, b) => a - b));
+    // a write whose answer was lost was done again
+    const missing = written.filter((each) => !told.includes(each));
+    assertEquals(missing, []);
+    assertEquals(new Set(told).size, told.length);
+  },
+
+  "watch() from before a compaction says that history is gone": async ({ store, forget }) => {
+    const first = await put(store, "w/a", "1");
+    await put(store, "w/a", "2");
+    await put(store, "w/a", "3");
+    await forget!();
+    const last = await put(store, "w/a", "4");
+    assertEquals((await take(store, "w/", first, 1)).map(told), ["compacted"]);
+    assertEquals((await take(store, "w/", last - 1, 1)).map(told), ["put w/a=4"]);
+  },
+
+  "watch() that is up to date outlives a compaction": async ({ store, forget }) => {
+    const first = await put(store, "w/a", "1");
+    const stop = new AbortController();
+    const batches = store.watch("w/", first - 1, stop.signal)[Symbol.asyncIterator]();
+    assertEquals(told((await batches.next()).value), "put w/a=1");
+    const next = batches.next();
+    await forget!();
+    await put(store, "w/a", "2");
+    assertEquals(told((await next).value), "put w/a=2");
+    stop.abort();
+    await batches.return?.();
+  },
+
+  "list() and watch() follow rivals through compactions": async ({ store, forget }) => {
+    const { revision } = await store.list("r/");
+    const stop = new AbortController();
+    const following = mirror(store, "r/", revision, stop.signal);
+    await Promise.all(Array.from({ length: 8 }, async (_, rival) => {
+      for (let at = 0; at < 40; at++) {
+        const key = `r/${(rival * 7 + at) % 13}`;
+        const entry = await store.get(key);
+        await store.commit({
+          if: [{ key, revision: entry?.revision ?? 0 }],
+          then: [at % 5 === 4 ? { delete: key } : { put: key, value: bytes(`${rival}.${at}`) }],
+        });
+        if (rival === 0 && at % 20 === 10) await forget!();
+      }
+    }));
+    const end = await put(store, "r/end", "x");
+    const state = await following.until(end);
+    stop.abort();
+    const { entries } = await store.list("r/");
+    assertEquals(state, Object.fromEntries(entries.map((entry) => [entry.key, text(entry)])));
   },
 
   "watch() ends when its signal aborts": async ({ store }) => {

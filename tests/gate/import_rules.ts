@@ -60,8 +60,16 @@ export const ROOMS: Readonly<Record<string, RoomRule>> = {
     imports: [...LOW, "core/metadata"],
     packages: ["node:sqlite", "node:fs", "node:path", "node:crypto", "node:buffer"],
   },
+  "drivers/metadata/etcd": {
+    imports: [...LOW, "core/metadata"],
+    packages: ["etcd3", "node:buffer"],
+  },
   "drivers/mod.ts": {
-    imports: [...LOW, "core/storage", "core/metadata", "drivers/storage", "drivers/metadata"],
+    imports: [
+      ...LOW,
+      ...["core/storage", "core/metadata"],
+      ...["drivers/storage", "drivers/metadata", "drivers/metadata/etcd"],
+    ],
   },
 
   "plugins": {

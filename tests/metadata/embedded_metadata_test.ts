@@ -2,17 +2,26 @@ import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/
 import { MetadataError } from "../../core/metadata/metadata_store.ts";
 import { openEmbeddedMetadata } from "../../drivers/metadata/embedded/driver.ts";
 import { EMBEDDED_LIMITS } from "../../drivers/metadata/embedded/settings.ts";
-import { metadataStoreConformance } from "../conformance/metadata_store.ts";
+import {
+  metadataStoreConformance,
+  overflow,
+  SHORT_HISTORY,
+} from "../conformance/metadata_store.ts";
 
 metadataStoreConformance("embedded", async () => {
   const dataDir = await Deno.makeTempDir();
-  const store = await openEmbeddedMetadata({ dataDir });
-  const another = () => openEmbeddedMetadata({ dataDir: `${dataDir}/another` });
-  return { store, another, dispose: () => Deno.remove(dataDir, { recursive: true }) };
+  const store = await openEmbeddedMetadata({ dataDir, watch: SHORT_HISTORY });
+  return {
+    store,
+    forget: () => overflow(store),
+    another: () => openEmbeddedMetadata({ dataDir: `${dataDir}/another` }),
+    dispose: () => Deno.remove(dataDir, { recursive: true }),
+  };
 }, {
   skip: {
     "lease() that runs out deletes its keys and reports the loss":
       "leases of this driver live as long as the process that holds the directory",
+    "watch() goes on without gaps when the connection breaks": "it is in the broker's own process",
   },
 });
 

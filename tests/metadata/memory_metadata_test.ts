@@ -1,19 +1,29 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { MetadataError } from "../../core/metadata/metadata_store.ts";
 import { MemoryMetadata } from "../../drivers/metadata/memory/driver.ts";
-import { metadataStoreConformance } from "../conformance/metadata_store.ts";
+import {
+  metadataStoreConformance,
+  overflow,
+  SHORT_HISTORY,
+} from "../conformance/metadata_store.ts";
 import { manualRuntime } from "../runtime/manual_runtime.ts";
 
 metadataStoreConformance("memory", () => {
   const runtime = manualRuntime();
-  const store = new MemoryMetadata(runtime).connect();
+  const service = new MemoryMetadata(runtime, { watch: SHORT_HISTORY });
+  const store = service.connect();
+  const interrupt = async () => {
+    store.disconnect();
+    await runtime.settle();
+    store.reconnect();
+  };
   const expire = async () => {
     store.disconnect();
     await runtime.advance(5_000);
     store.reconnect();
   };
   const another = () => Promise.resolve(new MemoryMetadata(runtime).connect());
-  return Promise.resolve({ store, expire, another });
+  return Promise.resolve({ store, expire, interrupt, forget: () => overflow(store), another });
 });
 
 const bytes = new Uint8Array([1]);
