@@ -96,6 +96,9 @@ class BrokerProcess implements Broker {
     const { config, runtime, store, metadata } = this.options;
     const { namespace, brokerId } = config;
     const signal = this.#abort.signal;
+    void metadata.failed?.then((error) => {
+      if (!signal.aborted) this.#fatal(error);
+    });
     await checkStore(runtime, store, namespace, brokerId, signal);
     await this.#identify();
     const topics = new TopicRegistry({ runtime, store: metadata, config });

@@ -103,6 +103,15 @@ export class BrokerProcess implements AsyncDisposable {
     return code;
   }
 
+  /** Waits until it ends by itself; the exit code. restart() may follow. */
+  async ended(): Promise<number> {
+    const child = this.#child;
+    if (child === undefined) return 0;
+    const { code } = await child.status;
+    await this.#gone();
+    return code;
+  }
+
   /** kill -9, data kept. */
   async kill(): Promise<void> {
     const child = this.#child;
