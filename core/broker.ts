@@ -106,9 +106,7 @@ class BrokerProcess implements Broker {
     this.#stopping.push(() => topics.stop());
 
     const base = { runtime, store, metadata, topics, namespace, brokerId, signal };
-    const incarnation = this.options.clustered === true
-      ? await join(metadata, brokerId)
-      : await recover(base);
+    const incarnation = this.options.clustered === true ? await join(base) : await recover(base);
     const pool = new SlabPool(SLABS_IDLE_MAX);
     // Of its own, so that what rewriting holds is known.
     const work = new SlabPool(SLABS_IDLE_MAX);
@@ -142,7 +140,7 @@ class BrokerProcess implements Broker {
       walAgeMs: config.compactionIntervalMs,
       retentionCheckMs: config.retentionCheckIntervalMs,
       orphanSweepMs: config.orphanSweepIntervalMs,
-      ownsChains: node === undefined,
+      ownsChains: node === undefined && !incarnation.keeping,
     });
     topics.onChange((change) => {
       if (change.type === "deleted") housekeeping.resumeDeletions();

@@ -64,7 +64,8 @@ export class ChainReaper {
       const newest = new Map<number, number>();
       for (const { chains, lastEpoch, brokerId } of await readAllChains(metadata)) {
         newest.set(brokerId, lastEpoch);
-        dead.push(...chains.filter((chain) => this.#isDead(chain)));
+        // of a chain that was met with older metadata nobody knows who needs it
+        dead.push(...chains.filter((chain) => !chain.keepUnknown && this.#isDead(chain)));
       }
       const before = this.#suspects;
       this.#suspects = new Set(dead.map(nameOf));

@@ -11,6 +11,7 @@ import type { Runtime } from "../runtime/runtime.ts";
 import type { ObjectStore } from "../storage/object_store.ts";
 import type { WalChain } from "../storage/wal/chain.ts";
 import { sealChain } from "../storage/wal/seal.ts";
+import { catchUpWithBucket } from "./older_metadata.ts";
 
 export interface RecoveryOptions {
   readonly runtime: Runtime;
@@ -26,17 +27,22 @@ export interface Incarnation {
   readonly recovered: RecoveredEntries;
   /** Epochs of the chains that recovery sealed, to be forgotten once they are adopted. */
   readonly sealedEpochs: readonly number[];
+  /** No WAL object of earlier chains may be deleted: metadata does not know all their topics. */
+  readonly keeping: boolean;
 }
 
 /** Takes the next broker epoch in a cluster, where partitions come by assignment. */
-export async function join(metadata: MetadataStore, brokerId: number): Promise<Incarnation> {
-  const { epoch } = await openIncarnation(metadata, brokerId);
-  return { brokerEpoch: epoch, recovered: new RecoveredEntries(), sealedEpochs: [] };
+export async function join(o: RecoveryOptions): Promise<Incarnation> {
+  await catchUpWithBucket(o);
+  const { epoch } = await openIncarnation(o.metadata, o.brokerId);
+  const recovered = new RecoveredEntries();
+  return { brokerEpoch: epoch, recovered, sealedEpochs: [], keeping: false };
 }
 
 /** Takes the next broker epoch and reads what earlier incarnations left uncovered. */
 export async function recover(o: RecoveryOptions): Promise<Incarnation> {
   const startedMs = o.runtime.clock.monotonicMs();
+  await catchUpWithBucket(o);
   const { epoch, earlierChains } = await openIncarnation(o.metadata, o.brokerId);
   const recovered = new RecoveredEntries();
   let slots = 0;
@@ -61,10 +67,19 @@ export async function recover(o: RecoveryOptions): Promise<Incarnation> {
   const topics = new TopicView();
   const { entries, revision } = await o.metadata.list(TOPICS_PREFIX);
   topics.load(entries, revision);
-  recovered.settle((topicId, partition) => {
+  const older = earlierChains.some((chain) => chain.keepUnknown);
+  const unknownTopics = recovered.settle((topicId, partition) => {
     const topic = topics.byId(topicId);
     return topic !== undefined && partition < topic.partitionCount;
-  });
+  }, older);
+  const keeping = unknownTopics.length > 0;
+  if (keeping) {
+    o.runtime.log.error(
+      "the log has records of topics that metadata does not know; they are kept in the bucket, " +
+        "and come back when newer metadata is restored",
+      { topicIds: unknownTopics },
+    );
+  }
   o.runtime.log.info("recovered from the write-ahead log", {
     brokerEpoch: epoch,
     chains: earlierChains.length,
@@ -72,7 +87,10 @@ export async function recover(o: RecoveryOptions): Promise<Incarnation> {
     partitions: recovered.partitionCount,
     ms: Math.round(o.runtime.clock.monotonicMs() - startedMs),
   });
-  return { brokerEpoch: epoch, recovered, sealedEpochs: earlierChains.map((c) => c.epoch) };
+  const sealedEpochs = earlierChains
+    .filter((chain) => !(keeping && chain.keepUnknown))
+    .map((chain) => chain.epoch);
+  return { brokerEpoch: epoch, recovered, sealedEpochs, keeping };
 }
 
 /**

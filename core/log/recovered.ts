@@ -11,9 +11,11 @@ export class RecoveredEntries {
   readonly #partitions = new Map<string, Map<number, TailEntry[]>>();
   readonly #objects = new Map<string, WalObject>();
 
-  /** WAL objects that entries lie in. */
+  #holding = false;
+
+  /** WAL objects that entries lie in, and that may be deleted once those are covered. */
   get objects(): readonly WalObject[] {
-    return [...this.#objects.values()];
+    return this.#holding ? [] : [...this.#objects.values()];
   }
 
   get partitionCount(): number {
@@ -40,13 +42,19 @@ export class RecoveredEntries {
 
   /**
    * Sorts every partition's entries, drops doubles (an entry may be named by its own slot and by an
-   * adoption) and those of partitions that `keep` refuses, and counts the rest live.
+   * adoption) and those of partitions that `keep` refuses, and counts the rest live. With `hold` no
+   * object may be deleted when there are refused ones; the ids of their topics are returned.
    */
-  settle(keep: (topicId: string, partition: number) => boolean): void {
+  settle(keep: (topicId: string, partition: number) => boolean, hold = false): string[] {
+    const refused = new Set<string>();
     for (const [topicId, partitions] of this.#partitions) {
       for (const [partition, entries] of partitions) {
-        if (!keep(topicId, partition)) partitions.delete(partition);
-        else partitions.set(partition, sortedUnique(entries));
+        if (keep(topicId, partition)) {
+          partitions.set(partition, sortedUnique(entries));
+        } else {
+          partitions.delete(partition);
+          refused.add(topicId);
+        }
       }
       if (partitions.size === 0) this.#partitions.delete(topicId);
     }
@@ -59,6 +67,8 @@ export class RecoveredEntries {
       }
     }
     for (const [key, object] of this.#objects) if (object.live === 0) this.#objects.delete(key);
+    this.#holding = hold && refused.size > 0;
+    return this.#holding ? [...refused] : [];
   }
 
   /** The adoption record: objects, and each partition's rows that point into them. */

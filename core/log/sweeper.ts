@@ -25,6 +25,8 @@ export interface SweeperOptions {
   readonly ledger: WalLedger;
   readonly deletions: TopicDeletions;
   readonly intervalMs: number;
+  /** Whether what nothing names in this broker's former chains is its own to delete. */
+  readonly ownsChains: boolean;
 }
 
 export class Sweeper {
@@ -78,13 +80,11 @@ export class Sweeper {
   }
 
   async #sweepBucket(): Promise<void> {
-    const { context, ledger, deletions } = this.options;
+    const { context, ledger, deletions, ownsChains } = this.options;
     const { namespace, chain: { options: { brokerId, brokerEpoch } } } = context;
     const chains = chainsPrefix(namespace, brokerId);
-    const slots = await ledger.sweepLeftovers(
-      chains,
-      chainPrefix(namespace, brokerId, brokerEpoch),
-    );
+    const own = chainPrefix(namespace, brokerId, brokerEpoch);
+    const slots = ownsChains ? await ledger.sweepLeftovers(chains, own) : 0;
     if (slots > 0) context.runtime.log.info("swept orphans of the write-ahead log", { slots });
     await this.#sweepProbes(`${probeKey(namespace, brokerId)}/`);
     await deletions.sweepTombstones();

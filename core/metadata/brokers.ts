@@ -18,6 +18,11 @@ export interface ChainRecord {
   readonly epoch: number;
   /** Recovery never looks below this slot. */
   readonly lowWaterSlot: number;
+  /**
+   * The chain is newer than metadata was when it was met, so the topics of its entries may be, too:
+   * what belongs to an unknown topic is neither recovered nor deleted.
+   */
+  readonly keepUnknown: boolean;
 }
 
 export interface OpenedIncarnation {
@@ -34,11 +39,43 @@ export function openIncarnation(
   return changeKey(store, brokerChainsKey(brokerId), (entry) => {
     const record = read(entry);
     const epoch = record.last_epoch + 1;
-    const chains = [...record.chains, { epoch, low_water_slot: 0 }];
+    const chains = [...record.chains, { epoch, low_water_slot: 0, keep_unknown: false }];
     return {
       value: seal(BROKER_CHAINS, { ...record, last_epoch: epoch, chains }),
       result: { epoch, earlierChains: chainsOf(brokerId, record.chains) },
     };
+  });
+}
+
+/** The newest broker epoch that was given out; 0: none ever. */
+export async function lastEpoch(store: MetadataStore, brokerId: number): Promise<number> {
+  return read(await store.get(brokerChainsKey(brokerId))).last_epoch;
+}
+
+/**
+ * Metadata went back: enters the chains that the bucket has above the newest epoch of the record,
+ * so that no epoch is given out twice and they are recovered like others. Those that were there
+ * already may hold entries of topics that metadata has lost as well.
+ */
+export function enterFoundChains(
+  store: MetadataStore,
+  brokerId: number,
+  found: readonly { readonly brokerEpoch: number; readonly firstSlot: number }[],
+): Promise<void> {
+  return changeKey(store, brokerChainsKey(brokerId), (entry) => {
+    const record = read(entry);
+    const missing = found.filter(({ brokerEpoch }) => brokerEpoch > record.last_epoch);
+    if (missing.length === 0) return { result: undefined };
+    const chains = [
+      ...record.chains.map((chain) => ({ ...chain, keep_unknown: true })),
+      ...missing.map(({ brokerEpoch, firstSlot }) => ({
+        epoch: brokerEpoch,
+        low_water_slot: firstSlot,
+        keep_unknown: true,
+      })),
+    ];
+    const last_epoch = Math.max(...missing.map(({ brokerEpoch }) => brokerEpoch));
+    return { value: seal(BROKER_CHAINS, { ...record, last_epoch, chains }), result: undefined };
   });
 }
 
@@ -103,10 +140,15 @@ function read(entry: Entry | undefined) {
 
 function chainsOf(
   brokerId: number,
-  chains: readonly { epoch: number; low_water_slot: number }[],
+  chains: readonly { epoch: number; low_water_slot: number; keep_unknown: boolean }[],
 ): ChainRecord[] {
   return chains
-    .map(({ epoch, low_water_slot }) => ({ brokerId, epoch, lowWaterSlot: low_water_slot }))
+    .map(({ epoch, low_water_slot, keep_unknown }) => ({
+      brokerId,
+      epoch,
+      lowWaterSlot: low_water_slot,
+      keepUnknown: keep_unknown,
+    }))
     .sort((a, b) => a.epoch - b.epoch);
 }
 

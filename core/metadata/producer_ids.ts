@@ -8,6 +8,18 @@ import { PRODUCER_ID_COUNTER } from "./records.ts";
 /** Ids reserved at once: a crash wastes at most so many of 2^53, and most calls need no commit. */
 const BLOCK_IDS = 1000;
 
+/** More than a cluster gives out between two snapshots of its metadata; 2^53 has 8,192 of it. */
+const LEAP_IDS = 2 ** 40;
+
+/** Metadata went back: leaps over the ids that may have been given out since. */
+export function leapProducerIds(store: MetadataStore): Promise<void> {
+  return changeKey(store, PRODUCER_IDS_KEY, (entry) => {
+    const counter = entry && unseal(PRODUCER_ID_COUNTER, entry.key, entry.value);
+    const next_id = (counter?.next_id ?? 0) + LEAP_IDS;
+    return { value: seal(PRODUCER_ID_COUNTER, { next_id }), result: undefined };
+  });
+}
+
 /**
  * Producer ids, each given out once in the life of the cluster: a block is reserved by
  * compare-and-set before its first id is used, and what is left of it at a crash is lost.

@@ -49,6 +49,7 @@ export const CLUSTER_IDENTITY = {
 const WAL_CHAIN = message("WalChain", {
   epoch: scalar(1, "int64"),
   low_water_slot: scalar(2, "int64"),
+  keep_unknown: scalar(3, "bool"),
 });
 
 export const BROKER_CHAINS = {

@@ -13,7 +13,7 @@ const TIMED_OUT = 7;
 const LOAD_IN_PROGRESS = 14;
 const COORDINATOR_NOT_AVAILABLE = 15;
 
-/** Every answer within twice the time-out that the broker is given: a write and its reading back. */
+/** Every answer within twice the broker's time-out: a write, and its reading back. */
 const TIMEOUT_MS = 2_000;
 const BOUND_MS = 2 * TIMEOUT_MS + 1_500;
 

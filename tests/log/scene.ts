@@ -116,6 +116,7 @@ export class Room {
   logs!: Logs;
   housekeeping!: Housekeeping;
   brokerEpoch = -1;
+  keeping = false;
 
   constructor(readonly scene: Scene) {
     const { runtime, objects, metadata, faults } = scene;
@@ -152,6 +153,7 @@ export class Room {
     const base = { runtime, store, metadata, namespace: "ns", brokerId: BROKER_ID, signal };
     const incarnation = await recover(base);
     this.brokerEpoch = incarnation.brokerEpoch;
+    this.keeping = incarnation.keeping;
     const ledger = this.ledger = new WalLedger({
       runtime,
       store,
@@ -200,7 +202,7 @@ export class Room {
       logs: this.logs,
       topics,
       ledger,
-      ownsChains: true,
+      ownsChains: !incarnation.keeping,
       ...options,
     });
     topics.onChange((change) => {
@@ -238,7 +240,9 @@ export class Room {
     return state;
   }
 
+  /** As the broker does after its start. */
   sweepLeftovers(): Promise<number> {
+    if (this.keeping) return Promise.resolve(0);
     const own = chainPrefix("ns", BROKER_ID, this.brokerEpoch);
     return this.ledger.sweepLeftovers(`ns/.wal/${BROKER_ID}/`, own);
   }

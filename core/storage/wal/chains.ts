@@ -1,0 +1,46 @@
+/** Which chains a broker has in the bucket, whatever metadata knows of them. */
+import { chainPrefix, chainSlotOfKey, chainsPrefix } from "../keys.ts";
+import type { ObjectStore } from "../object_store.ts";
+
+export interface FoundChain {
+  readonly brokerEpoch: number;
+  /** The lowest that is there. */
+  readonly firstSlot: number;
+}
+
+/** Sorts behind every slot of a chain. */
+const BEHIND_SLOTS = "~";
+
+/**
+ * The broker's chains above epoch `above`, ascending: one LIST that finds nothing, and one more for
+ * each chain that it finds. Seals are never deleted, so a chain that was ever sealed is found.
+ */
+export async function chainsAbove(
+  store: ObjectStore,
+  namespace: string,
+  brokerId: number,
+  above: number,
+  signal: AbortSignal,
+): Promise<FoundChain[]> {
+  const found: FoundChain[] = [];
+  for (let epoch = above;;) {
+    const after = chainPrefix(namespace, brokerId, epoch) + BEHIND_SLOTS;
+    const first = await firstSlot(store, chainsPrefix(namespace, brokerId), after, signal);
+    if (first === undefined) return found;
+    found.push({ brokerEpoch: first.brokerEpoch, firstSlot: first.slot });
+    epoch = first.brokerEpoch;
+  }
+}
+
+async function firstSlot(
+  store: ObjectStore,
+  prefix: string,
+  after: string,
+  signal: AbortSignal,
+): Promise<ReturnType<typeof chainSlotOfKey>> {
+  for await (const { key } of store.list(prefix, after, { signal })) {
+    const slot = chainSlotOfKey(key);
+    if (slot !== undefined) return slot;
+  }
+  return undefined;
+}
