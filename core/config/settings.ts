@@ -4,6 +4,7 @@
  * property, unknown-name suggestions, `kafscale config`, docs/configuration.md and the broker's
  * DescribeConfigs. Names that belong to later parts of the project are in later_settings.ts.
  */
+import { COMMITS_PARALLEL_MAX } from "./limits.ts";
 import { address, boolean, choice, integer, type Kind, optional, size, text } from "./kinds.ts";
 
 export type Category =
@@ -199,7 +200,7 @@ const storage = {
   }),
   commitParallel: row({
     category: "storage",
-    kind: optional(integer({ min: 1, max: 64 })),
+    kind: optional(integer({ min: 1, max: COMMITS_PARALLEL_MAX })),
     default: null,
     scope: "broker",
     doc:

@@ -71,6 +71,24 @@ Deno.test("recover() after older metadata finds what is left of a chain that was
   assertEquals(values, Array.from({ length: 13 }, (_, at) => `${at}`));
 });
 
+Deno.test("recover() goes on from what is there when only the low-water mark was lost", async () => {
+  const scene = new Scene();
+  const first = await scene.open();
+  const topic = await first.topic("a");
+  const older = await snapshot(scene);
+  const log = await first.log(topic);
+  for (let at = 0; at < 80; at++) await commit(log, [`${at}`]);
+  await rewriteTail(log, true);
+  await first.ledger.sweep();
+  for (let at = 80; at < 90; at++) await commit(log, [`${at}`]);
+  first.crash();
+  await restore(scene, older);
+  const second = await scene.open();
+  assertEquals(second.brokerEpoch, 2);
+  const values = (await readAll(await second.log(topic))).map(([, value]) => value);
+  assertEquals(values, Array.from({ length: 90 }, (_, at) => `${at}`));
+});
+
 Deno.test("producer ids leap when metadata went back", async () => {
   const scene = new Scene();
   const first = await scene.open();

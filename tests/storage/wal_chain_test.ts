@@ -6,7 +6,7 @@ import { type ObjectStore, StoreError } from "../../core/storage/object_store.ts
 import type { RowSink, WalObject } from "../../core/storage/wal/commit.ts";
 import { WalChain } from "../../core/storage/wal/chain.ts";
 import type { BatchRow } from "../../core/storage/wal/format.ts";
-import { sealChain } from "../../core/storage/wal/seal.ts";
+import { sealChain, startBehindLostMark } from "../../core/storage/wal/seal.ts";
 import { SLAB_BYTES, SlabPool } from "../../core/storage/wal/slab_pool.ts";
 import { MemoryObjects, memoryStore } from "../../drivers/storage/memory/driver.ts";
 
@@ -290,4 +290,15 @@ Deno.test("sealChain() never looks below the low-water mark", async () => {
     lowWaterSlot: 1,
   });
   assertEquals(slots.map((slot) => slot.footer.slot), [1, 2]);
+});
+
+Deno.test("startBehindLostMark() tells a lost low-water mark from commits in flight", () => {
+  const range = (from: number, to: number) => [...Array(to - from).keys()].map((at) => from + at);
+  assertEquals(startBehindLostMark(0, []), undefined);
+  assertEquals(startBehindLostMark(5, range(5, 500)), undefined);
+  assertEquals(startBehindLostMark(5, [6, 8, 68]), undefined, "all in flight with slot 5");
+  assertEquals(startBehindLostMark(5, [69]), 69);
+  assertEquals(startBehindLostMark(5, range(100, 200)), 100);
+  assertEquals(startBehindLostMark(5, [...range(100, 200), 202, 205]), 100, "void ones behind");
+  assertEquals(startBehindLostMark(5, [17, ...range(100, 300)]), 100, "17 was put back late");
 });

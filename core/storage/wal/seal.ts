@@ -3,6 +3,7 @@
  * From the moment the seal exists its owner can commit nothing more (I3); no clock is involved
  * (I11).
  */
+import { COMMITS_PARALLEL_MAX } from "../../config/limits.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import { sleep } from "../../runtime/sleep.ts";
 import { chainPrefix, slotKey, slotOfKey } from "../keys.ts";
@@ -56,15 +57,50 @@ export async function sealChain(o: SealerOptions, chain: ChainId): Promise<Seale
   for (let from = chain;;) {
     const slots = await sealFrom(o, from);
     const lowWaterSlot = await o.lowWaterSlot?.(chain) ?? from.lowWaterSlot;
-    if (slots !== undefined && lowWaterSlot <= from.lowWaterSlot) return slots;
-    from = { ...chain, lowWaterSlot: Math.max(lowWaterSlot, from.lowWaterSlot) };
+    if (Array.isArray(slots) && lowWaterSlot <= from.lowWaterSlot) return slots;
+    let next = Math.max(lowWaterSlot, from.lowWaterSlot);
+    if (next === from.lowWaterSlot && typeof slots === "number") {
+      o.runtime.log.error("a chain's low-water mark is too old; going on from what is there", {
+        ...from,
+        firstSlot: slots,
+      });
+      next = slots;
+    }
+    from = { ...chain, lowWaterSlot: next };
   }
 }
 
-/** Undefined when a slot vanished meanwhile. */
-async function sealFrom(o: SealerOptions, chain: ChainId): Promise<SealedSlot[] | undefined> {
+/**
+ * Where the chain really begins, when slots behind its low-water mark exist that cannot have been
+ * in flight together with the missing one: metadata went back, and those in between were deleted.
+ * Undefined where the mark is right. A slot that a late retry put back among the deleted ones is
+ * passed over, unless it is that close to the end.
+ */
+export function startBehindLostMark(
+  lowWaterSlot: number,
+  slots: readonly number[],
+): number | undefined {
+  const last = slots.at(-1) ?? lowWaterSlot;
+  if (slots[0] === lowWaterSlot || last - lowWaterSlot < COMMITS_PARALLEL_MAX) return undefined;
+  let start = slots[0]!;
+  for (const [at, slot] of slots.entries()) {
+    const before = slots[at - 1];
+    if (before !== undefined && slot !== before + 1) start = slot;
+    // the run that reaches into what can have been in flight
+    if (slot > last - COMMITS_PARALLEL_MAX) return start;
+  }
+  return start;
+}
+
+/** Undefined when a slot vanished meanwhile; a slot to start from when the mark is too old. */
+async function sealFrom(
+  o: SealerOptions,
+  chain: ChainId,
+): Promise<SealedSlot[] | number | undefined> {
   for (;;) {
     const sizes = await retried(o, () => listSlots(o, chain));
+    const start = startBehindLostMark(chain.lowWaterSlot, [...sizes.keys()]);
+    if (start !== undefined) return start;
     const slots: SealedSlot[] = [];
     let end = chain.lowWaterSlot;
     while (sizes.has(end)) end++;
