@@ -45,12 +45,19 @@ const wiring: Wiring = {
       throw error;
     }
   },
-  openStore: async (config, log) => {
+  openStore: async (config, log, access) => {
     const [{ systemRuntime }, { openStore }] = await Promise.all([
       import("./core/runtime/system.ts"),
       import("./drivers/mod.ts"),
     ]);
-    return openStore({ config, runtime: systemRuntime(log), readOnly: true });
+    return openStore({ config, runtime: systemRuntime(log), readOnly: access === "read" });
+  },
+  openMetadata: async (config, log) => {
+    const [{ systemRuntime }, { openMetadata }] = await Promise.all([
+      import("./core/runtime/system.ts"),
+      import("./drivers/mod.ts"),
+    ]);
+    return openMetadata({ config, runtime: systemRuntime(log) });
   },
 };
 

@@ -136,8 +136,8 @@ export const UNCOMMITTED_BYTES_MAX = 20 * 1024 * 1024;
 /** Loads ahead of readers at once; hints beyond are dropped. */
 export const READS_AHEAD_MAX = 16;
 
-/** Commits in flight at most (KAFSCALE_COMMIT_PARALLEL): so many slots can exist behind a gap that a
- * dying broker left. */
+/** Commits in flight at most (KAFSCALE_COMMIT_PARALLEL): so many slots can exist behind a gap that
+ * a dying broker left. */
 export const COMMITS_PARALLEL_MAX = 64;
 
 /** Slabs (1 MiB) kept for reuse; more go to the garbage collector. */

@@ -1,5 +1,6 @@
 /** What a command is, and what it is given. */
 import type { Config } from "../../core/config/mod.ts";
+import type { MetadataStore } from "../../core/metadata/metadata_store.ts";
 import type { Log } from "../../core/runtime/mod.ts";
 import type { ObjectStore } from "../../core/storage/object_store.ts";
 import type { ParsedArguments } from "./arguments.ts";
@@ -33,8 +34,10 @@ export interface Wiring {
   readonly version: string;
   /** A listening broker on the drivers that the settings name. */
   startBroker(config: Config, log: Log): Promise<RunningBroker>;
-  /** The object store alone, for `dump`. */
-  openStore(config: Config, log: Log): Promise<ObjectStore>;
+  /** The object store alone; for `read` it may be in use by a broker. */
+  openStore(config: Config, log: Log, access: "read" | "write"): Promise<ObjectStore>;
+  /** The metadata store alone. */
+  openMetadata(config: Config, log: Log): Promise<MetadataStore>;
 }
 
 export interface Invocation {

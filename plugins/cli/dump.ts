@@ -66,7 +66,7 @@ async function withStore<R>(
   use: (store: ObjectStore) => Promise<R>,
 ): Promise<R> {
   const { config } = await loadConfig(invocation);
-  const store = await invocation.wiring.openStore(config, systemLog("warn", true));
+  const store = await invocation.wiring.openStore(config, systemLog("warn", true), "read");
   try {
     return await use(store);
   } finally {

@@ -33,6 +33,10 @@ export const COMMANDS: ReadonlyMap<string, Entry> = new Map<string, Entry>([
     load: () => import("./produce.ts"),
   }],
   ["consume", { summary: "Print the records of a topic.", load: () => import("./consume.ts") }],
+  ["snapshot", {
+    summary: "Copy metadata to the bucket, and back.",
+    load: () => import("./snapshot.ts"),
+  }],
   ["dump", { summary: "Print any stored object in full.", load: () => import("./dump.ts") }],
   ["version", { summary: "Print the version.", load: () => import("./version.ts") }],
 ]);

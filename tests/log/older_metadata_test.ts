@@ -23,7 +23,7 @@ function chains(scene: Scene) {
   return readChains(scene.metadata.connect(), BROKER_ID);
 }
 
-Deno.test("recover() gives no epoch twice when metadata went back over several starts", async () => {
+Deno.test("recover() gives no epoch twice when metadata forgot several starts", async () => {
   const scene = new Scene();
   const first = await scene.open();
   const topic = await first.topic("a");
@@ -51,7 +51,7 @@ Deno.test("recover() gives no epoch twice when metadata went back over several s
   assertEquals((await readAll(await next.log(topic))).length, 5);
 });
 
-Deno.test("recover() after older metadata finds what is left of a chain that was cleaned", async () => {
+Deno.test("recover() with older metadata finds what is left of a cleaned chain", async () => {
   const scene = new Scene();
   const first = await scene.open();
   const topic = await first.topic("a");
@@ -71,7 +71,7 @@ Deno.test("recover() after older metadata finds what is left of a chain that was
   assertEquals(values, Array.from({ length: 13 }, (_, at) => `${at}`));
 });
 
-Deno.test("recover() goes on from what is there when only the low-water mark was lost", async () => {
+Deno.test("recover() goes on from what is there when a low-water mark was lost", async () => {
   const scene = new Scene();
   const first = await scene.open();
   const topic = await first.topic("a");
