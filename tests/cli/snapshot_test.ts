@@ -78,7 +78,7 @@ Deno.test("snapshot restore refuses a damaged file and changes nothing", async (
 });
 
 if (haveTools("restore drill", "etcd", "kcat")) {
-  Deno.test("restore drill: etcd destroyed and restored, all is back, later records too", async () => {
+  Deno.test("restore drill: etcd is destroyed, and all is back, later records too", async () => {
     await withDirectory(async (dir) => {
       const endpoints = (etcd: Etcd) => ["--etcd-endpoints", etcd.list, "--data-dir", dir];
       const describe = async ({ bootstrap }: CliBroker) => {

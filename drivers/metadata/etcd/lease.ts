@@ -73,8 +73,8 @@ export class EtcdLease implements Lease {
       await sleep(timers, pauseMs, signal);
       if (signal.aborted) return;
       const askedMs = clock.monotonicMs();
-      const leftMs = renewedMs + this.ttlMs - askedMs;
-      const renewed = await this.#ask(Math.max(leftMs, ETCD_LIMITS.pauseMaxMs));
+      // so that a member that hangs leaves time to ask another one
+      const renewed = await this.#ask(Math.max(this.ttlMs / 3, ETCD_LIMITS.pauseMaxMs));
       if (signal.aborted) return;
       if (renewed === true) {
         renewedMs = askedMs;
