@@ -49,8 +49,8 @@ export interface Lease {
  * A linearizable key-value store with revisions. Keys are UTF-8 paths; listings go by the keys'
  * UTF-8 bytes (core/metadata/key_order.ts). A commit is atomic and durable when it returns.
  * Failures are `MetadataError`s; after one a commit may or may not have taken effect: read before
- * trying again. Every call settles in bounded time, whatever happens to the store: requests wait for
- * them.
+ * trying again. Every call settles in bounded time, whatever happens to the store: requests wait
+ * for them.
  */
 export interface MetadataStore {
   /**
