@@ -87,7 +87,8 @@ export class TestNode {
     const store = memoryStore(scene.objects, runtime);
     const { signal } = this.#abort;
     await topics.start();
-    const { brokerEpoch, recovered } = await join(metadata, brokerId);
+    const base = { runtime, store, metadata, namespace: "ns", brokerId, signal };
+    const { brokerEpoch, recovered } = await join(base);
     this.brokerEpoch = brokerEpoch;
     const pool = new SlabPool(1);
     const cache = new BlockCache({ store, capacityBytes: 1 << 20, blockBytes: 4096 });
