@@ -330,7 +330,7 @@ class BrokerProcess implements Broker {
 }
 
 /** What is kept of buffers for blocks while they are not in use. */
-const IDLE_BLOCK_BYTES = 4 << 20;
+const IDLE_BLOCK_BYTES = 16 << 20;
 
 /** A commit this small is copied out of its slab, which then serves the next commit at once. */
 const SMALL_COMMIT_BYTES = 128 << 10;

@@ -113,9 +113,9 @@ export const COORDINATOR_SHARDS = 16;
 export const WAL_OBJECTS_MAX = 1_000;
 
 /** The same, above which they are rewritten even while clients are busy, which costs these about a
- * fifth of their throughput. Recovery then takes about a second on a local disk, 8 s at 40 ms a
- * read. */
-export const WAL_OBJECTS_HARD = 6_000;
+ * fifth of their throughput. Recovery then takes a second or two on a local disk; 13 s at 40 ms a
+ * read, where commits are so far apart that it takes an hour of work without a pause. */
+export const WAL_OBJECTS_HARD = 10_000;
 
 /** WAL_OBJECTS_MAX for many partitions that get little: a round over them costs some requests for
  * each, and comes no sooner than the WAL took as many. Recovery then takes 3 s at 25 ms a read. */

@@ -35,8 +35,9 @@ const BUSY_BYTES = 8 << 20;
 /** Ticks without that before rewriting starts: clients that read what they just wrote, or whose
  * group takes a moment to form, come back within this time. */
 const QUIET_TICKS = 5;
-/** Rewriting beside clients that do a little takes a quarter of the time. */
+/** Rewriting beside clients that do a little takes a quarter of the time; half, when it must. */
 const PAUSE_PER_WORK = 3;
+const PAUSE_PER_WORK_PILED_HIGH = 1;
 /** What rewriting a partition costs: segment, index, manifest, and the listing behind it. */
 const REWRITE_REQUESTS = 4;
 /** Tails that are read from the WAL together; between two such groups it is looked who waits. */
@@ -291,9 +292,10 @@ export class Housekeeping {
 
   /** Leaves disk and processor to clients that wrote or read a little, after work of `workedMs`. */
   async #yield(workedMs: number): Promise<void> {
-    if (this.#stopped || this.#piledHigh()) return;
+    if (this.#stopped) return;
     const { runtime, signal } = this.options.context;
-    await sleep(runtime.timers, workedMs * PAUSE_PER_WORK, signal);
+    const pauses = this.#piledHigh() ? PAUSE_PER_WORK_PILED_HIGH : PAUSE_PER_WORK;
+    await sleep(runtime.timers, workedMs * pauses, signal);
   }
 
   /** So much WAL that it is rewritten whatever clients do. */

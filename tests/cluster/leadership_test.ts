@@ -61,7 +61,7 @@ Deno.test("a dead broker's partitions are taken over with all that was acknowled
   await s.stop();
 });
 
-Deno.test("a broker that is cut off serves on, until it is sealed: then nothing of it counts", async () => {
+Deno.test("a broker that is cut off serves on until it is sealed", async () => {
   const { scene: s, topic } = await scene();
   const zombie = leader(s, topic, 0);
   const stale = await zombie.log(topic, 0);
@@ -80,7 +80,7 @@ Deno.test("a broker that is cut off serves on, until it is sealed: then nothing 
   await s.stop();
 });
 
-Deno.test("a drained broker hands everything over; no chain is needed for it any more", async () => {
+Deno.test("a drained broker hands everything over, and needs no chain", async () => {
   const { scene: s, topic } = await scene();
   const leaving = leader(s, topic, 0);
   const producer = { producerId: 9, producerEpoch: 0 };

@@ -1,6 +1,10 @@
 /** Writing a gather list with few round trips and without copying what is large. */
 import { SCRATCH_BYTES, SMALL_PART_BYTES } from "./settings.ts";
 
+/** Kept for the next write: what each left to the garbage collector would add up. */
+const idle: Uint8Array[] = [];
+const IDLE_MAX = 2;
+
 /** Writes all parts in order. Small neighbours are copied together; `parts` stay untouched. */
 export async function writeBody(file: Deno.FsFile, parts: readonly Uint8Array[]): Promise<void> {
   let scratch: Uint8Array | undefined;
@@ -18,11 +22,14 @@ export async function writeBody(file: Deno.FsFile, parts: readonly Uint8Array[])
       await writeAll(file, part);
       continue;
     }
-    scratch ??= new Uint8Array(Math.min(SCRATCH_BYTES, remainingBytes(parts, at)));
+    scratch ??= remainingBytes(parts, at) >= SCRATCH_BYTES / 2
+      ? idle.pop() ?? new Uint8Array(SCRATCH_BYTES)
+      : new Uint8Array(remainingBytes(parts, at));
     scratch.set(part, used);
     used += part.length;
   }
   if (used > 0) await writeAll(file, scratch!.subarray(0, used));
+  if (scratch?.length === SCRATCH_BYTES && idle.length < IDLE_MAX) idle.push(scratch);
 }
 
 function remainingBytes(parts: readonly Uint8Array[], from: number): number {
