@@ -27,6 +27,7 @@ an unknown flag or file key is an error. Both name the nearest setting that exis
 const TITLES: Readonly<Record<Setting["category"], string>> = {
   broker: "Broker",
   storage: "Storage and commits",
+  s3: "S3 and MinIO",
   cache: "Cache",
   topics: "Topics",
   groups: "Groups",
