@@ -34,6 +34,20 @@ const STORAGE: Readonly<Record<string, Open<ObjectStore>>> = {
     const { openFileStore } = await import("./storage/file/driver.ts");
     return openFileStore({ dir: `${config.dataDir}/objects`, readOnly: readOnly ?? false });
   },
+  s3: async ({ config, runtime }) => {
+    const [{ openS3Store }, { primaryBucket }] = await Promise.all([
+      import("./storage/s3/driver.ts"),
+      import("./storage/s3_wire/bucket_settings.ts"),
+    ]);
+    return await openS3Store({ ...primaryBucket(config), runtime });
+  },
+  minio: async ({ config, runtime }) => {
+    const [{ openMinioStore }, { primaryBucket }] = await Promise.all([
+      import("./storage/minio/driver.ts"),
+      import("./storage/s3_wire/bucket_settings.ts"),
+    ]);
+    return openMinioStore({ ...primaryBucket(config), runtime });
+  },
   memory: async ({ runtime }) => {
     const { memoryStore, MemoryObjects } = await import("./storage/memory/driver.ts");
     return memoryStore(new MemoryObjects(), runtime);
@@ -52,11 +66,15 @@ const METADATA: Readonly<Record<string, Open<MetadataStore>>> = {
 };
 
 /** Names of drivers that later parts of the project bring. */
-const LATER: readonly string[] = ["s3", "minio", "replica-read", "etcd"];
+const LATER: readonly string[] = ["replica-read", "etcd"];
 
 /** The object store that the settings name. */
-export function openStore(options: DriverOptions): Promise<ObjectStore> {
-  return open("storage", "openObjectStore", STORAGE, options);
+export async function openStore(options: DriverOptions): Promise<ObjectStore> {
+  const { s3ReadBucket, s3ReadRegion, s3ReadEndpoint } = options.config;
+  if (s3ReadBucket !== null || s3ReadRegion !== null || s3ReadEndpoint !== null) {
+    throw new Error("KAFSCALE_S3_READ_* is not available in this version; unset these settings");
+  }
+  return await open("storage", "openObjectStore", STORAGE, options);
 }
 
 /** The metadata store that the settings name. */

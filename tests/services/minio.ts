@@ -23,6 +23,17 @@ export async function haveMinio(suite: string): Promise<boolean> {
   }
 }
 
+/**
+ * A server for the tests of one file, started now and ended with the test process: what a test
+ * starts it must end, and a server for each would take a second. Undefined, and a test that is
+ * skipped, where there can be none.
+ */
+export async function minioForFile(suite: string): Promise<Minio | undefined> {
+  if (await haveMinio(suite)) return await Minio.start();
+  Deno.test({ name: `${suite} (needs MinIO)`, ignore: true, fn: () => {} });
+  return undefined;
+}
+
 let binary: Promise<string> | undefined;
 
 /** The path of a MinIO server, installed if need be. */
