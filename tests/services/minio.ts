@@ -28,8 +28,11 @@ export async function haveMinio(suite: string): Promise<boolean> {
  * starts it must end, and a server for each would take a second. Undefined, and a test that is
  * skipped, where there can be none.
  */
-export async function minioForFile(suite: string): Promise<Minio | undefined> {
-  if (await haveMinio(suite)) return await Minio.start();
+export async function minioForFile(
+  suite: string,
+  env: Readonly<Record<string, string>> = {},
+): Promise<Minio | undefined> {
+  if (await haveMinio(suite)) return await Minio.start(env);
   Deno.test({ name: `${suite} (needs MinIO)`, ignore: true, fn: () => {} });
   return undefined;
 }
@@ -83,16 +86,16 @@ export class Minio implements AsyncDisposable {
   #child: Deno.ChildProcess | undefined;
   #buckets = 0;
 
-  private constructor() {
+  private constructor(readonly env: Readonly<Record<string, string>>) {
     this.dir = Deno.makeTempDirSync({ prefix: "kafscale-minio-" });
     const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
     this.port = listener.addr.port;
     listener.close();
   }
 
-  /** Starts a server; resolves when it answers signed requests. */
-  static async start(): Promise<Minio> {
-    const server = new Minio();
+  /** Starts a server, with `MINIO_…` settings; resolves when it answers signed requests. */
+  static async start(env: Readonly<Record<string, string>> = {}): Promise<Minio> {
+    const server = new Minio(env);
     running.add(server);
     try {
       await server.restart();
@@ -160,6 +163,7 @@ export class Minio implements AsyncDisposable {
         MINIO_ROOT_PASSWORD: this.secretKey,
         MINIO_BROWSER: "off",
         MINIO_UPDATE: "off",
+        ...this.env,
       },
       stdin: "null",
       stdout: "null",

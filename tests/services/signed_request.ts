@@ -19,6 +19,8 @@ export interface S3Call {
   readonly query?: Readonly<Record<string, string>>;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: Uint8Array<ArrayBuffer>;
+  /** `s3`, whose bodies need not be signed, unless another is named. */
+  readonly service?: string;
 }
 
 /** Where to send a call, and with which headers. */
@@ -30,7 +32,11 @@ export function signed(account: S3Account, call: S3Call): { url: string; headers
   const headers = new Headers(call.headers);
   headers.set("host", host);
   headers.set("x-amz-date", time);
-  headers.set("x-amz-content-sha256", "UNSIGNED-PAYLOAD");
+  const service = call.service ?? "s3";
+  const payload = service === "s3"
+    ? "UNSIGNED-PAYLOAD"
+    : createHash("sha256").update(call.body ?? "").digest("hex");
+  headers.set("x-amz-content-sha256", payload);
   const sent = [...headers].sort(([a], [b]) => a < b ? -1 : 1);
   const names = sent.map(([name]) => name).join(";");
   const path = call.path.split("/").map(encode).join("/");
@@ -43,9 +49,9 @@ export function signed(account: S3Account, call: S3Call): { url: string; headers
     ...sent.map(([name, value]) => `${name}:${value.trim()}`),
     "",
     names,
-    "UNSIGNED-PAYLOAD",
+    payload,
   ].join("\n");
-  const scope = `${day}/${region}/s3/aws4_request`;
+  const scope = `${day}/${region}/${service}/aws4_request`;
   const digest = createHash("sha256").update(canonical).digest("hex");
   let key: string | Uint8Array = `AWS4${account.secretKey}`;
   for (const part of scope.split("/")) key = createHmac("sha256", key).update(part).digest();

@@ -5,6 +5,7 @@ import { openMinioStore } from "../../drivers/storage/minio/driver.ts";
 import { openS3Store } from "../../drivers/storage/s3/driver.ts";
 import type { BucketSettings } from "../../drivers/storage/s3_wire/bucket_settings.ts";
 import type { Minio } from "../services/minio.ts";
+import type { S3Account } from "../services/signed_request.ts";
 
 export const runtime = systemRuntime(systemLog("error", false));
 
@@ -20,7 +21,7 @@ export const DRIVERS: Readonly<Record<"s3" | "minio", OpenBucket>> = {
 
 /** Settings of a bucket on a MinIO. */
 export function bucketOn(
-  server: Pick<Minio, "endpoint" | "accessKey" | "secretKey">,
+  server: S3Account,
   bucket: string,
 ): BucketSettings & { readonly runtime: typeof runtime } {
   return {

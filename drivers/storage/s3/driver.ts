@@ -194,7 +194,7 @@ class SdkCalls implements BucketCalls {
   /** Once more where the request was dated wrongly, or signed with what had expired. */
   async #signedAgain<T>(what: string, send: () => Promise<T>): Promise<T> {
     for (let attempt = 0;; attempt++) {
-      this.client.config.systemClockOffset = this.wire.skewMs;
+      this.client.config.systemClockOffset = this.wire.nowMs() - Date.now();
       try {
         return await send();
       } catch (error) {

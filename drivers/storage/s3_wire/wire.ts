@@ -52,9 +52,9 @@ export class Wire {
     this.#signer = new Signer(hostHeader(server), options.region);
   }
 
-  /** What is to be added to our clock to get the store's. */
-  get skewMs(): number {
-    return this.#skewMs;
+  /** Unix milliseconds by the store's clock, as far as it is known. */
+  nowMs(): number {
+    return this.options.runtime.clock.wallMs() + this.#skewMs;
   }
 
   async call<T>(call: WireCall<T>, signal?: AbortSignal): Promise<T> {
@@ -136,8 +136,7 @@ export class Wire {
 
   async #sign(request: Unsigned): Promise<string> {
     const credentials = await this.options.credentials();
-    const now = this.options.runtime.clock.wallMs() + this.#skewMs;
-    return this.#signer.head(request, credentials, now);
+    return this.#signer.head(request, credentials, this.nowMs());
   }
 
   /** Whether the failed call had no effect, and now has a better chance. */
