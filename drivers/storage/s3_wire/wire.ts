@@ -116,12 +116,16 @@ export class Wire {
     let timer = timers.after(allowedMs, onTime);
     signal?.addEventListener("abort", onAbort);
     const run = async () => {
+      // may take a while, or fail, where they come from a service
+      const credentials = await this.options.credentials();
+      if (settled) return;
       const opened = this.pool.takeIdle() ?? await this.pool.connect();
       if (settled) return this.pool.give(opened);
       connection = opened;
       const { request } = call;
-      const head = typeof request === "string" ? request : await this.#sign(request);
-      if (settled) return;
+      const head = typeof request === "string"
+        ? request
+        : this.#signer.head(request, credentials, this.nowMs());
       const answer = await connection.exchange({ head, body: call.body, bytes });
       if (typeof answer.length === "number") allowedMs += answer.length / SLOWEST_BYTES_PER_MS;
       const result = await call.receive(answer, connection);
@@ -132,11 +136,6 @@ export class Wire {
     if (signal?.aborted) onAbort();
     else run().catch((error) => settled || giveUp(error));
     return promise;
-  }
-
-  async #sign(request: Unsigned): Promise<string> {
-    const credentials = await this.options.credentials();
-    return this.#signer.head(request, credentials, this.nowMs());
   }
 
   /** Whether the failed call had no effect, and now has a better chance. */
