@@ -8,7 +8,7 @@
 import { type Config, suggest } from "../core/config/mod.ts";
 import type { MetadataStore } from "../core/metadata/metadata_store.ts";
 import type { Runtime } from "../core/runtime/mod.ts";
-import type { ObjectStore } from "../core/storage/object_store.ts";
+import { type ObjectStore, StoreError } from "../core/storage/object_store.ts";
 
 export interface DriverOptions {
   readonly config: Config;
@@ -19,9 +19,15 @@ export interface DriverOptions {
 
 type Open<T> = (options: DriverOptions) => Promise<T>;
 
-/** What a module that a storage setting names by path must export. */
+/** What a module that a storage setting names by path is given. */
+export interface StorageModuleOptions extends DriverOptions {
+  /** The class of failures; a module outside of the program could not import this very one. */
+  readonly StoreError: typeof StoreError;
+}
+
+/** What it must export; docs/examples/sqlite_store.js is one. */
 export interface StorageModule {
-  readonly openObjectStore: Open<ObjectStore>;
+  openObjectStore(options: StorageModuleOptions): Promise<ObjectStore>;
 }
 
 /** What a module that a metadata setting names by path must export. */
@@ -106,7 +112,7 @@ async function open<T>(
   if (typeof opener !== "function") {
     throw new Error(`the module ${name} that ${variable} names must export ${exported}(options)`);
   }
-  return await (opener as Open<T>)(options);
+  return await (opener as Open<T>)({ ...options, StoreError } as DriverOptions);
 }
 
 async function importModule(variable: string, path: string): Promise<Record<string, unknown>> {
