@@ -8,7 +8,7 @@
 import { type Config, suggest } from "../core/config/mod.ts";
 import type { MetadataStore } from "../core/metadata/metadata_store.ts";
 import type { Runtime } from "../core/runtime/mod.ts";
-import type { ObjectStore } from "../core/storage/object_store.ts";
+import { type ObjectStore, StoreError } from "../core/storage/object_store.ts";
 
 export interface DriverOptions {
   readonly config: Config;
@@ -19,9 +19,15 @@ export interface DriverOptions {
 
 type Open<T> = (options: DriverOptions) => Promise<T>;
 
-/** What a module that a storage setting names by path must export. */
+/** What a module that a storage setting names by path is given. */
+export interface StorageModuleOptions extends DriverOptions {
+  /** The class of failures; a module outside of the program could not import this very one. */
+  readonly StoreError: typeof StoreError;
+}
+
+/** What it must export; docs/examples/sqlite_store.js is one. */
 export interface StorageModule {
-  readonly openObjectStore: Open<ObjectStore>;
+  openObjectStore(options: StorageModuleOptions): Promise<ObjectStore>;
 }
 
 /** What a module that a metadata setting names by path must export. */
@@ -33,6 +39,20 @@ const STORAGE: Readonly<Record<string, Open<ObjectStore>>> = {
   file: async ({ config, readOnly }) => {
     const { openFileStore } = await import("./storage/file/driver.ts");
     return openFileStore({ dir: `${config.dataDir}/objects`, readOnly: readOnly ?? false });
+  },
+  s3: async ({ config, runtime }) => {
+    const [{ openS3Store }, { primaryBucket }] = await Promise.all([
+      import("./storage/s3/driver.ts"),
+      import("./storage/s3_wire/bucket_settings.ts"),
+    ]);
+    return await openS3Store({ ...primaryBucket(config), runtime });
+  },
+  minio: async ({ config, runtime }) => {
+    const [{ openMinioStore }, { primaryBucket }] = await Promise.all([
+      import("./storage/minio/driver.ts"),
+      import("./storage/s3_wire/bucket_settings.ts"),
+    ]);
+    return openMinioStore({ ...primaryBucket(config), runtime });
   },
   memory: async ({ runtime }) => {
     const { memoryStore, MemoryObjects } = await import("./storage/memory/driver.ts");
@@ -59,11 +79,15 @@ const METADATA: Readonly<Record<string, Open<MetadataStore>>> = {
 };
 
 /** Names of drivers that later parts of the project bring. */
-const LATER: readonly string[] = ["s3", "minio", "replica-read"];
+const LATER: readonly string[] = ["replica-read"];
 
 /** The object store that the settings name. */
-export function openStore(options: DriverOptions): Promise<ObjectStore> {
-  return open("storage", "openObjectStore", STORAGE, options);
+export async function openStore(options: DriverOptions): Promise<ObjectStore> {
+  const { s3ReadBucket, s3ReadRegion, s3ReadEndpoint } = options.config;
+  if (s3ReadBucket !== null || s3ReadRegion !== null || s3ReadEndpoint !== null) {
+    throw new Error("KAFSCALE_S3_READ_* is not available in this version; unset these settings");
+  }
+  return await open("storage", "openObjectStore", STORAGE, options);
 }
 
 /** The metadata store that the settings name. */
@@ -95,7 +119,7 @@ async function open<T>(
   if (typeof opener !== "function") {
     throw new Error(`the module ${name} that ${variable} names must export ${exported}(options)`);
   }
-  return await (opener as Open<T>)(options);
+  return await (opener as Open<T>)({ ...options, StoreError } as DriverOptions);
 }
 
 async function importModule(variable: string, path: string): Promise<Record<string, unknown>> {

@@ -71,7 +71,7 @@ export function resolveConfig(input: ConfigInput): ConfigResult {
     values[key] = given === undefined ? SETTINGS[key].default : check(key, given, into.errors);
     sources[key] = given?.source ?? "default";
   }
-  if (into.errors.length === 0) derive(values, sources, into.errors);
+  if (into.errors.length === 0) derive(values, sources, into);
   if (into.errors.length > 0) return { ok: false, errors: into.errors, warnings: into.warnings };
   return { ok: true, config: values as unknown as Config, sources, warnings: into.warnings };
 }
@@ -157,8 +157,10 @@ function readFlags(flags: ConfigInput["flags"], into: Collector): void {
 function derive(
   values: Record<string, unknown>,
   sources: Record<SettingKey, Source>,
-  errors: string[],
+  into: Collector,
 ): void {
+  const { errors } = into;
+  deriveBucket(values, sources, into);
   if (values.useMemoryS3 === true && values.storage !== "memory") {
     if (sources.storage !== "default") {
       errors.push(
@@ -214,6 +216,43 @@ function deriveMetadata(
   };
   both("etcdUsername", "etcdPassword");
   both("etcdCertFile", "etcdKeyFile");
+}
+
+/** A bucket means an object store: a broker must never keep its data elsewhere without a word. */
+function deriveBucket(
+  values: Record<string, unknown>,
+  sources: Record<SettingKey, Source>,
+  into: Collector,
+): void {
+  const set = (key: SettingKey) => values[key] !== null;
+  if (set("s3Bucket") && values.useMemoryS3 === true) {
+    into.errors.push("KAFSCALE_USE_MEMORY_S3 and KAFSCALE_S3_BUCKET are set; set only one of them");
+  } else if (set("s3Bucket") && sources.storage === "default") {
+    values.storage = "s3";
+    sources.storage = "derived";
+  } else if (set("s3Bucket") && (values.storage === "file" || values.storage === "memory")) {
+    into.warnings.push(`KAFSCALE_S3_BUCKET is not used, because storage is ${values.storage}`);
+  }
+  const together = (key: SettingKey, other: SettingKey) => {
+    if (!set(key) || set(other)) return;
+    into.errors.push(`${envName(key)} is set without ${envName(other)}; set both`);
+  };
+  together("s3AccessKey", "s3SecretKey");
+  together("s3SecretKey", "s3AccessKey");
+  together("s3SessionToken", "s3AccessKey");
+  together("s3ReadAccessKey", "s3ReadSecretKey");
+  together("s3ReadSecretKey", "s3ReadAccessKey");
+  together("s3ReadSessionToken", "s3ReadAccessKey");
+  const needs = (key: SettingKey, what: string) => {
+    if (set(key)) return;
+    into.errors.push(`storage ${values.storage} needs ${envName(key)}: ${what}`);
+  };
+  const inBucket = values.storage === "s3" || values.storage === "minio";
+  if (inBucket) needs("s3Bucket", "set it to a bucket that exists");
+  if (values.storage === "minio") {
+    needs("s3Endpoint", "set it to MinIO's URL");
+    needs("s3AccessKey", "set it to a user's name or an access key");
+  }
 }
 
 function isSettingKey(name: string): name is SettingKey {

@@ -110,6 +110,12 @@ export function text(expects: string, pattern: RegExp): Kind<string> {
   return { type: "text", schema: z.string().regex(pattern), expects, show: String };
 }
 
+/** Space around it is cut off: keys in mounted files tend to end with a line feed. */
+export function trimmed(kind: Kind<string>): Kind<string> {
+  const trim = (input: unknown) => typeof input === "string" ? input.trim() : input;
+  return { ...kind, schema: z.preprocess(trim, kind.schema) };
+}
+
 export function address(): Kind<string> {
   return {
     type: "address",

@@ -5,12 +5,23 @@
  * DescribeConfigs. Names that belong to later parts of the project are in later_settings.ts.
  */
 import { COMMITS_PARALLEL_MAX } from "./limits.ts";
-import { address, boolean, choice, integer, type Kind, optional, size, text } from "./kinds.ts";
+import {
+  address,
+  boolean,
+  choice,
+  integer,
+  type Kind,
+  optional,
+  size,
+  text,
+  trimmed,
+} from "./kinds.ts";
 
 export type Category =
   | "broker"
   | "storage"
   | "etcd"
+  | "s3"
   | "cache"
   | "topics"
   | "groups"
@@ -51,10 +62,10 @@ const DAY_MS = 86_400_000;
 const INT32_MAX = 2 ** 31 - 1;
 
 const HOST = text("a host name or IP address", /^[A-Za-z0-9]([A-Za-z0-9._-]*)$|^[0-9a-fA-F:.]+$/);
-const ENDPOINT = "(https?:\\/\\/)?([A-Za-z0-9._-]+|\\[[0-9a-fA-F:.]+\\]):[0-9]{1,5}";
+const ETCD_ENDPOINT = "(https?:\\/\\/)?([A-Za-z0-9._-]+|\\[[0-9a-fA-F:.]+\\]):[0-9]{1,5}";
 const ENDPOINTS = text(
   "HOST:PORT, http://HOST:PORT or https://HOST:PORT, several separated by commas",
-  new RegExp(`^${ENDPOINT}(,\\s*${ENDPOINT})*$`),
+  new RegExp(`^${ETCD_ENDPOINT}(,\\s*${ETCD_ENDPOINT})*$`),
 );
 const DRIVER = (names: string) =>
   text(
@@ -130,12 +141,12 @@ const broker = {
 const storage = {
   storage: row({
     category: "storage",
-    kind: DRIVER("file, memory"),
+    kind: DRIVER("file, s3, minio, memory"),
     default: "file",
     scope: "cluster",
-    doc:
-      "Object store driver. `file` keeps objects in the data directory; `memory` loses them at " +
-      "exit and is for tests. A path names a module that implements the ObjectStore contract.",
+    doc: "Object store driver. `file` keeps objects in the data directory; `s3` and `minio` in a " +
+      "bucket; `memory` loses them at exit and is for tests. A path names a module that " +
+      "implements the ObjectStore contract. With KAFSCALE_S3_BUCKET set and this unset: `s3`.",
   }),
   metadata: row({
     category: "storage",
@@ -188,7 +199,7 @@ const storage = {
     default: null,
     scope: "broker",
     doc: "Least time between two commits: what it costs in latency it saves in requests to the " +
-      "store. Unset: as the storage driver advises (file and memory 0).",
+      "store. Unset: as the storage driver advises (file and memory 0, minio 5, s3 250).",
   }),
   commitBytes: row({
     category: "storage",
@@ -314,6 +325,148 @@ const etcd = {
     scope: "broker",
     doc: "How long a request waits for etcd before it is answered with a retriable error. At the " +
       "start the broker gives up after twice as long.",
+  }),
+} as const;
+
+const BUCKET = optional(
+  text("a bucket's name or an access point's ARN", /^[A-Za-z0-9][A-Za-z0-9._-]{1,254}$|^arn:\S+$/),
+);
+const REGION = optional(text("a region's name, like eu-west-1", /^[A-Za-z0-9-]{1,64}$/));
+const ENDPOINT = optional(
+  text("a URL, like http://minio.example:9000", /^https?:\/\/[^\s/?#@]+(\/[^\s?#]*)?$/),
+);
+/** Access keys and tokens stand in headers. */
+const TOKEN = optional(trimmed(text("printable characters without spaces", /^[\x21-\x7e]+$/)));
+const SECRET = optional(trimmed(text("a text of one line", /^[^\r\n\0]+$/)));
+
+const s3 = {
+  s3Bucket: row({
+    category: "s3",
+    kind: BUCKET,
+    default: null,
+    scope: "cluster",
+    doc: "Bucket of the `s3` and `minio` drivers. It must exist.",
+  }),
+  s3Region: row({
+    category: "s3",
+    kind: REGION,
+    default: null,
+    scope: "cluster",
+    doc: "Region of the bucket. Unset: `s3` takes AWS_REGION or the profile's, else us-east-1.",
+  }),
+  s3Endpoint: row({
+    category: "s3",
+    kind: ENDPOINT,
+    default: null,
+    scope: "cluster",
+    doc: "Where a store other than AWS is, such as MinIO. Unset: AWS's endpoint of the region.",
+  }),
+  s3AccessKey: row({
+    category: "s3",
+    kind: TOKEN,
+    default: null,
+    scope: "broker",
+    doc: "Access key id. Unset: `s3` asks AWS's chain (environment, shared files, web identity, " +
+      "container or instance metadata).",
+  }),
+  s3SecretKey: row({
+    category: "s3",
+    kind: SECRET,
+    default: null,
+    scope: "broker",
+    secret: true,
+    doc: "Secret access key; set it together with the access key.",
+  }),
+  s3SessionToken: row({
+    category: "s3",
+    kind: TOKEN,
+    default: null,
+    scope: "broker",
+    secret: true,
+    doc: "Session token of temporary keys. They cannot be renewed: the chain's can.",
+  }),
+  s3PathStyle: row({
+    category: "s3",
+    kind: optional(boolean()),
+    default: null,
+    scope: "cluster",
+    doc:
+      "Bucket in the path (http://host/bucket) instead of in the host name (http://bucket.host). " +
+      "Unset: on when there is an endpoint of your own.",
+  }),
+  s3KmsArn: row({
+    category: "s3",
+    kind: optional(text("a KMS key's id or ARN", /^[\x21-\x7e]{1,2048}$/)),
+    default: null,
+    scope: "cluster",
+    doc: "KMS key that objects are encrypted with (SSE-KMS). Unset: as the bucket's default says.",
+  }),
+  s3Concurrency: row({
+    category: "s3",
+    kind: integer({ min: 1, max: 1024 }),
+    default: 64,
+    scope: "broker",
+    doc: "Requests to the store at once, each on a connection of its own; more wait in order.",
+  }),
+  s3ConnectTimeoutMs: row({
+    category: "s3",
+    kind: integer({ min: 10, max: 600_000 }),
+    default: 5_000,
+    scope: "broker",
+    doc: "Longest time that opening a connection to the store may take, TLS included.",
+  }),
+  s3TimeoutMs: row({
+    category: "s3",
+    kind: integer({ min: 10, max: 600_000 }),
+    default: 10_000,
+    scope: "broker",
+    doc:
+      "Longest time that one request to the store may take, and a second more for every MiB that " +
+      "it moves; then it counts as failed and is tried again.",
+  }),
+  s3ReadBucket: row({
+    category: "s3",
+    kind: BUCKET,
+    default: null,
+    scope: "broker",
+    doc: "Bucket of the read replica. Unset, and another setting of it set: the primary's name.",
+  }),
+  s3ReadRegion: row({
+    category: "s3",
+    kind: REGION,
+    default: null,
+    scope: "broker",
+    doc: "Region of the read replica. Unset: the primary's.",
+  }),
+  s3ReadEndpoint: row({
+    category: "s3",
+    kind: ENDPOINT,
+    default: null,
+    scope: "broker",
+    doc: "Endpoint of the read replica. Unset: the primary's.",
+  }),
+  s3ReadAccessKey: row({
+    category: "s3",
+    kind: TOKEN,
+    default: null,
+    scope: "broker",
+    doc: "Access key id for the read replica; reading suffices. Unset: the primary's credentials.",
+  }),
+  s3ReadSecretKey: row({
+    category: "s3",
+    kind: SECRET,
+    default: null,
+    scope: "broker",
+    secret: true,
+    doc: "Secret access key for the read replica; set it together with its access key.",
+  }),
+  s3ReadSessionToken: row({
+    category: "s3",
+    kind: TOKEN,
+    default: null,
+    scope: "broker",
+    secret: true,
+    doc: "Session token of temporary keys for the read replica.",
   }),
 } as const;
 
@@ -534,6 +687,7 @@ export const SETTINGS = {
   ...broker,
   ...storage,
   ...etcd,
+  ...s3,
   ...cache,
   ...topics,
   ...groups,

@@ -29,6 +29,12 @@ function keyFault(key: string): string | undefined {
   return undefined;
 }
 
+/** Whether a key can start with `prefix`; a store that is asked for others may refuse. */
+export function canStartKey(prefix: string): boolean {
+  if (!prefix.isWellFormed() || prefix.includes("\0")) return false;
+  return prefix.split("/").slice(0, -1).every((part) => part !== "" && !/^\.\.?$/.test(part));
+}
+
 /**
  * Orders keys as their UTF-8 bytes do. That is code-point order: it differs from the order of `<`
  * only where surrogates meet the characters from U+E000 on.

@@ -1,6 +1,7 @@
 /** The benches at their smoke size: they run, and every record arrives. No figure is looked at. */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { javaIsThere } from "../../bench/end_to_end/java_tools.ts";
+import { haveMinio } from "../services/minio.ts";
 
 const REPO = new URL("../../", import.meta.url).pathname;
 
@@ -27,6 +28,22 @@ Deno.test("bench/load produces and reads back every record", async () => {
 Deno.test("bench/partitions runs through two restarts", async () => {
   const text = await run("bench/partitions.ts", ["200", "2", "1"]);
   assertStringIncludes(text, "restart after kill -9: s");
+});
+
+Deno.test({
+  name: "bench/store creates and reads back every object, each way",
+  ignore: !await haveMinio("bench/store"),
+  fn: async () => {
+    const sizes = ["--mib", "0.1", "--count", "4", "--rounds", "1", "--json"];
+    const ways = ["s3", "minio", "node:http", "fetch", "aws-sdk"];
+    const out = JSON.parse(
+      await run("bench/store/main.ts", [...sizes, "--ways", ways.join(",")]),
+    );
+    for (const way of ways) {
+      assert(out[way].puts[0].mbPerSecond > 0, way);
+      assert(out[way].gets[0].mbPerSecond > 0, way);
+    }
+  },
 });
 
 const java = await javaIsThere();

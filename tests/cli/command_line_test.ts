@@ -52,8 +52,9 @@ Deno.test("start refuses drivers that are unknown or still to come", async () =>
     return stderr.trimEnd().split("\n").at(-1);
   };
   assertEquals(
-    await run("s3"),
-    "kafscale start: KAFSCALE_STORAGE=s3 is not available in this version; use file or memory",
+    await run("replica-read"),
+    "kafscale start: KAFSCALE_STORAGE=replica-read is not available in this version; " +
+      "use file or s3 or minio or memory",
   );
   assertEquals(
     await run("fil"),

@@ -5,9 +5,11 @@
  * Environment:
  * - KAFSCALE_TEST_BINARY   path of a compiled broker to run in place of `deno run main.ts`
  * - KAFSCALE_TEST_TARGET   "apache" starts Apache Kafka 4.1 in place of ours
+ * - KAFSCALE_TEST_STORE    its object store, see test_store.ts
  */
 import { apacheKafkaCommand } from "./java/apache_kafka.ts";
 import { startTask } from "../services/start_task.ts";
+import { withTestStore } from "./test_store.ts";
 
 const REPO = new URL("../../", import.meta.url);
 
@@ -171,7 +173,7 @@ export class BrokerProcess implements AsyncDisposable {
     const settings = this.#options.env ?? {};
     const [command, args, env] = targetIsApache()
       ? await apacheKafkaCommand(this.dataDir, this.port, settings)
-      : ourCommand(settings, this.port, this.dataDir);
+      : ourCommand(withTestStore(settings, this.dataDir), this.port, this.dataDir);
     const started = performance.now();
     const child = new Deno.Command(command, {
       args,

@@ -107,17 +107,17 @@ Deno.test("resolveConfig() refuses unknown flags and file keys with the nearest 
 });
 
 Deno.test("resolveConfig() names later parts' settings that are set, without the value", () => {
-  const env = { KAFSCALE_S3_SECRET_KEY: "hunter2", KAFSCALE_UI_PASSWORD: "hunter3" };
+  const env = { KAFSCALE_ACL_JSON: "hunter2", KAFSCALE_UI_PASSWORD: "hunter3" };
   const { warnings } = configOf({ env });
   assertEquals(warnings, [
-    "KAFSCALE_S3_SECRET_KEY is set, but not available in this version, and has no effect",
+    "KAFSCALE_ACL_JSON is set, but not available in this version, and has no effect",
     "KAFSCALE_UI_PASSWORD belongs to another KafScale program and has no effect on a broker",
   ]);
-  assertEquals(errorsOf({ flags: { "s3-bucket": "b" } }), [
-    "--s3-bucket is not available in this version; leave it out",
+  assertEquals(errorsOf({ flags: { "acl-json": "e" } }), [
+    "--acl-json is not available in this version; leave it out",
   ]);
-  assertEquals(errorsOf({ file: { name: "b.json", values: { s3Bucket: "b" } } }), [
-    "s3Bucket in b.json is not available in this version; remove it",
+  assertEquals(errorsOf({ file: { name: "b.json", values: { aclJson: "e" } } }), [
+    "aclJson in b.json is not available in this version; remove it",
   ]);
 });
 
@@ -146,6 +146,39 @@ Deno.test("resolveConfig() follows KAFSCALE_USE_MEMORY_S3 into storage and metad
     errorsOf({ env: { KAFSCALE_USE_MEMORY_S3: "1", KAFSCALE_STORAGE: "file" } }).length,
     1,
   );
+});
+
+Deno.test("resolveConfig() takes storage s3 from KAFSCALE_S3_BUCKET unless another is set", () => {
+  const bucket = { KAFSCALE_S3_BUCKET: "logs" };
+  const { config, sources } = configOf({ env: bucket });
+  assertEquals([config.storage, config.s3Bucket, config.metadata], ["s3", "logs", "embedded"]);
+  assertEquals(sources.storage, "derived");
+  const keys = { KAFSCALE_S3_ACCESS_KEY: "a", KAFSCALE_S3_SECRET_KEY: " s \n" };
+  const minio = { KAFSCALE_S3_ENDPOINT: "http://localhost:9000", KAFSCALE_STORAGE: "minio" };
+  const asked = configOf({ env: { ...bucket, ...keys, ...minio } });
+  assertEquals([asked.config.storage, asked.config.s3SecretKey], ["minio", "s"]);
+  assertEquals(configOf({ env: { ...bucket, KAFSCALE_STORAGE: "file" } }).warnings, [
+    "KAFSCALE_S3_BUCKET is not used, because storage is file",
+  ]);
+  assertEquals(errorsOf({ env: { ...bucket, KAFSCALE_USE_MEMORY_S3: "1" } }), [
+    "KAFSCALE_USE_MEMORY_S3 and KAFSCALE_S3_BUCKET are set; set only one of them",
+  ]);
+});
+
+Deno.test("resolveConfig() says what an object store needs, and never prints a secret", () => {
+  assertEquals(errorsOf({ env: { KAFSCALE_STORAGE: "s3" } }), [
+    "storage s3 needs KAFSCALE_S3_BUCKET: set it to a bucket that exists",
+  ]);
+  assertEquals(errorsOf({ env: { KAFSCALE_STORAGE: "minio" } }).length, 3);
+  const env = { KAFSCALE_S3_BUCKET: "logs", KAFSCALE_S3_ACCESS_KEY: "a" };
+  assertEquals(errorsOf({ env }), [
+    "KAFSCALE_S3_ACCESS_KEY is set without KAFSCALE_S3_SECRET_KEY; set both",
+  ]);
+  for (const wrong of ["minio:9000", "ftp://x", "http://", "http://h/?q"]) {
+    assertEquals(errorsOf({ env: { KAFSCALE_S3_ENDPOINT: wrong } }).length, 1, wrong);
+  }
+  const secret = errorsOf({ env: { KAFSCALE_S3_SECRET_KEY: "hunter2\nhunter3" } });
+  assertEquals(secret, ["KAFSCALE_S3_SECRET_KEY must be a text of one line; got what was given"]);
 });
 
 Deno.test("resolveConfig() checks settings against each other", () => {

@@ -3,6 +3,7 @@
  *
  *     <!-- doc-test: skip: REASON -->   is not run
  *     <!-- doc-test: broker -->         is run in the background; the others run while it does
+ *     <!-- doc-test: minio -->          is a broker on a MinIO, which minio_docs_test.ts runs
  *     <!-- doc-test: prints TEXT -->    its output holds TEXT (may be repeated)
  */
 export interface ShellBlock {
@@ -12,6 +13,9 @@ export interface ShellBlock {
   readonly broker: boolean;
   readonly prints: readonly string[];
 }
+
+/** `skip` of what a test of its own runs. */
+export const ON_MINIO = "it needs a MinIO";
 
 export function shellBlocks(markdown: string): ShellBlock[] {
   const blocks: ShellBlock[] = [];
@@ -33,13 +37,15 @@ export function shellBlocks(markdown: string): ShellBlock[] {
 }
 
 function block(line: number, commands: readonly string[], notes: readonly string[]): ShellBlock {
-  const known = /^(broker|skip: .+|prints .+)$/;
+  const known = /^(broker|minio|skip: .+|prints .+)$/;
   const wrong = notes.find((note) => !known.test(note));
   if (wrong !== undefined) throw new Error(`line ${line}: unknown doc-test note "${wrong}"`);
   return {
     line,
     commands: commands.join("\n"),
-    skip: notes.find((note) => note.startsWith("skip: "))?.slice("skip: ".length),
+    skip: notes.includes("minio")
+      ? ON_MINIO
+      : notes.find((note) => note.startsWith("skip: "))?.slice("skip: ".length),
     broker: notes.includes("broker"),
     prints: notes.filter((note) => note.startsWith("prints ")).map((note) => note.slice(7)),
   };

@@ -28,6 +28,7 @@ const TITLES: Readonly<Record<Setting["category"], string>> = {
   broker: "Broker",
   storage: "Storage and commits",
   etcd: "Metadata in etcd",
+  s3: "S3 and MinIO",
   cache: "Cache",
   topics: "Topics",
   groups: "Groups",

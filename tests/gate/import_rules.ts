@@ -56,6 +56,14 @@ export const ROOMS: Readonly<Record<string, RoomRule>> = {
     imports: [...LOW, "core/storage"],
     packages: ["node:fs", "node:path", "node:crypto", "node:buffer"],
   },
+  "drivers/storage/s3": {
+    imports: [...LOW, "core/storage", "drivers/storage"],
+    packages: ["@aws-sdk/client-s3"],
+  },
+  "drivers/storage/minio": {
+    imports: [...LOW, "core/storage", "drivers/storage"],
+    packages: ["minio", "node:buffer", "node:events", "node:http", "node:stream"],
+  },
   "drivers/metadata": {
     imports: [...LOW, "core/metadata"],
     packages: ["node:sqlite", "node:fs", "node:path", "node:crypto", "node:buffer"],
@@ -67,8 +75,13 @@ export const ROOMS: Readonly<Record<string, RoomRule>> = {
   "drivers/mod.ts": {
     imports: [
       ...LOW,
-      ...["core/storage", "core/metadata"],
-      ...["drivers/storage", "drivers/metadata", "drivers/metadata/etcd"],
+      "core/storage",
+      "core/metadata",
+      "drivers/storage",
+      "drivers/storage/s3",
+      "drivers/storage/minio",
+      "drivers/metadata",
+      "drivers/metadata/etcd",
     ],
   },
 

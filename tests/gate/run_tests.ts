@@ -1,10 +1,14 @@
 /**
  * `deno task test`: every test, in an order drawn from a seed that is printed first. Arguments go
  * to `deno test` (`deno task test tests/log --filter append`); `--shuffle=SEED` repeats an order.
+ * `--store minio` or `--store s3` runs the client suites with brokers on a real MinIO; in CI all of
+ * them are run so, with either driver, after everything else.
  * The last line is `N passed, N failed, N skipped`; with CI=true a skipped test is a failure.
  */
 
 const ROOT = new URL("../../", import.meta.url);
+const IN_CI = Deno.env.get("CI") === "true";
+const BUCKET_DRIVERS: readonly string[] = ["minio", "s3"];
 
 /** Names of the tests that were skipped. */
 export function skippedTests(output: string): string[] {
@@ -38,15 +42,21 @@ async function tee(from: ReadableStream<Uint8Array>, to: typeof Deno.stdout): Pr
   return text;
 }
 
-async function main(args: readonly string[]): Promise<number> {
-  const given = args.find((arg) => arg.startsWith("--shuffle"));
-  const seed = given?.split("=")[1] ?? String(crypto.getRandomValues(new Uint16Array(1))[0]);
-  console.log(`test order: seed ${seed} (deno task test --shuffle=${seed} repeats it)`);
-  const rest = args.filter((arg) => arg !== given);
+interface Counts {
+  readonly passed: number;
+  readonly failed: number;
+  readonly skipped: number;
+}
+
+/** One `deno test`; undefined where it ran nothing. Says which skips are failures. */
+async function run(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<Counts | undefined> {
   const command = new Deno.Command(Deno.execPath(), {
-    args: ["test", "--allow-all", "--no-prompt", ...sanitizers(), `--shuffle=${seed}`, ...rest],
+    args: ["test", "--allow-all", "--no-prompt", ...sanitizers(), ...args],
     cwd: ROOT,
-    env: { NO_COLOR: "1" },
+    env: { NO_COLOR: "1", ...env },
     stdout: "piped",
     stderr: "piped",
   });
@@ -59,13 +69,51 @@ async function main(args: readonly string[]): Promise<number> {
   const summary = parseSummary(output);
   if (summary === undefined) {
     console.log("no test was run");
-    return status.success ? 1 : status.code;
+    return undefined;
   }
-  const { passed, failed, skipped } = summary;
-  const refused = Deno.env.get("CI") === "true" ? skippedTests(output) : [];
+  const refused = IN_CI ? skippedTests(output) : [];
   for (const name of refused) console.log(`in CI a skip is a failure: ${name}`);
-  console.log(`${passed} passed, ${failed + refused.length} failed, ${skipped} skipped`);
-  return status.success && refused.length === 0 ? 0 : status.code || 1;
+  // a failure outside of any test is one, too
+  const failed = Math.max(summary.failed, status.success ? 0 : 1);
+  return { ...summary, failed: failed + refused.length };
+}
+
+/** Runs `args`, or all client suites, with brokers that keep their objects on a MinIO. */
+async function runOnMinio(driver: string, args: readonly string[]): Promise<Counts | undefined> {
+  const { haveMinio, Minio } = await import("../services/minio.ts");
+  if (!await haveMinio(`client suites on ${driver}`)) return undefined;
+  console.log(`client suites on a MinIO, by the driver ${driver}`);
+  const named = args.some((arg) => !arg.startsWith("-"));
+  await using minio = await Minio.start();
+  const settings = JSON.stringify(minio.settings(await minio.bucket()));
+  const env = { KAFSCALE_TEST_STORE: driver, KAFSCALE_TEST_S3: settings };
+  return await run(named ? args : [...args, "tests/clients"], env);
+}
+
+async function main(argv: readonly string[]): Promise<number> {
+  const given = argv.find((arg) => arg.startsWith("--shuffle"));
+  const seed = given?.split("=")[1] ?? String(crypto.getRandomValues(new Uint16Array(1))[0]);
+  console.log(`test order: seed ${seed} (deno task test --shuffle=${seed} repeats it)`);
+  const rest = argv.filter((arg) => arg !== given);
+  const store = rest.indexOf("--store");
+  const driver = store < 0 ? undefined : rest.splice(store, 2)[1];
+  const all = rest.length === 0;
+  const args = [`--shuffle=${seed}`, ...rest];
+  const passes = driver !== undefined
+    ? [() => runOnMinio(driver, args)]
+    : IN_CI && all
+    ? [() => run(args), ...BUCKET_DRIVERS.map((each) => () => runOnMinio(each, args))]
+    : [() => run(args)];
+  const total = { passed: 0, failed: 0, skipped: 0 };
+  let nothing = false;
+  for (const pass of passes) {
+    const counts = await pass();
+    if (counts === undefined) nothing = true;
+    for (const key of ["passed", "failed", "skipped"] as const) total[key] += counts?.[key] ?? 0;
+  }
+  if (nothing && passes.length === 1) return 1;
+  console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
+  return total.failed === 0 && !nothing ? 0 : 1;
 }
 
 if (import.meta.main) Deno.exit(await main(Deno.args));

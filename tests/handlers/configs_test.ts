@@ -111,6 +111,22 @@ Deno.test("describeConfigsHandler tells the broker's configs, all read-only", as
   assertEquals((await describe(rooms, BROKER, "")).configs, []);
 });
 
+Deno.test("describeConfigsHandler tells the bucket, and no secret of it", async () => {
+  await using rooms = await TopicRooms.start({}, {
+    s3Bucket: "logs",
+    s3Region: "eu-west-1",
+    s3Endpoint: "http://store:9000",
+    s3SecretKey: "hunter2",
+  });
+  const { configs } = await describe(rooms, BROKER, "7");
+  const values = new Map(configs.map((config) => [config.name, config]));
+  assertEquals(values.get("kafscale.s3.bucket")?.value, "logs");
+  assertEquals(values.get("kafscale.s3.region")?.value, "eu-west-1");
+  assertEquals(values.get("kafscale.s3.endpoint")?.value, "http://store:9000");
+  const secret = values.get("kafscale.s3.secret.key")!;
+  assertEquals([secret.value, secret.isSensitive], [null, true]);
+});
+
 Deno.test("describeConfigsHandler refuses what has no configs here", async () => {
   await using rooms = await TopicRooms.start();
   const codes = [];
