@@ -1,4 +1,4 @@
-/** Runs the real command line in a process of its own. */
+/** Runs the real command line in a process of its own: from source, or KAFSCALE_TEST_BINARY. */
 
 const ROOT = new URL("../../", import.meta.url);
 
@@ -19,17 +19,20 @@ function cleanEnv(extra: Readonly<Record<string, string>> = {}): Record<string, 
   return { ...Object.fromEntries(env), NO_COLOR: "1", ...extra };
 }
 
+const BINARY = Deno.env.get("KAFSCALE_TEST_BINARY");
+
+const FROM_SOURCE: readonly string[] = [
+  "run",
+  "--quiet",
+  "--no-prompt",
+  "--no-check",
+  ...["net", "read", "write", "env", "sys"].map((each) => `--allow-${each}`),
+  "main.ts",
+];
+
 export function spawnCli(args: readonly string[], options: CliOptions = {}): Deno.ChildProcess {
-  return new Deno.Command(Deno.execPath(), {
-    args: [
-      "run",
-      "--quiet",
-      "--no-prompt",
-      "--no-check",
-      ...["net", "read", "write", "env", "sys"].map((each) => `--allow-${each}`),
-      "main.ts",
-      ...args,
-    ],
+  return new Deno.Command(BINARY ?? Deno.execPath(), {
+    args: [...(BINARY === undefined ? FROM_SOURCE : []), ...args],
     cwd: ROOT,
     clearEnv: true,
     env: cleanEnv(options.env),
