@@ -3,7 +3,7 @@
  * used. `deno compile` alone would embed every npm package of deno.lock, those of the tests too.
  */
 import { deno, ROOT } from "./deno.ts";
-import { type NpmFile, npmFile } from "./npm_file.ts";
+import { idOf, type NpmFile, npmFile, type NpmPackage } from "./npm_file.ts";
 
 /** What went into the chunks. */
 export interface Bundle {
@@ -11,8 +11,8 @@ export interface Bundle {
   readonly files: readonly string[];
   /** Modules of this tree, relative to its root. */
   readonly modules: readonly string[];
-  /** `name@version` of every npm package of which something is inside. */
-  readonly packages: readonly string[];
+  /** Every npm package of which something is inside, by name and version. */
+  readonly packages: readonly NpmPackage[];
 }
 
 /** A module inside a chunk: the bundler writes each one's path in front of it. */
@@ -31,8 +31,8 @@ export async function bundle(entry: string, folder: string): Promise<Bundle> {
   await deno(["bundle", "--quiet", "--frozen", "--code-splitting", "--outdir", folder, entry]);
   const files: string[] = [];
   const modules = new Set<string>();
-  const packages = new Map<string, NpmFile>();
-  const withAssets = new Map<string, NpmFile>();
+  const packages = new Map<string, NpmPackage>();
+  const withAssets = new Set<NpmPackage>();
   for await (const { name } of Deno.readDir(folder)) {
     files.push(name);
     const text = await Deno.readTextFile(`${folder}/${name}`);
@@ -43,19 +43,20 @@ export async function bundle(entry: string, folder: string): Promise<Bundle> {
         modules.add(section.path);
         return ownModule(section.path, section.text);
       }
-      packages.set(file.package, file);
+      const id = idOf(file.package);
+      if (!packages.has(id)) packages.set(id, file.package);
       const { text, readsFiles } = npmModule(section.path, section.text, file);
-      if (readsFiles) withAssets.set(file.package, file);
+      if (readsFiles) withAssets.add(packages.get(id)!);
       return text;
     });
     await Deno.writeTextFile(`${folder}/${name}`, rewritten.join(""));
   }
-  for (const file of withAssets.values()) files.push(...await copyAssets(file, folder));
+  for (const each of withAssets) files.push(...await copyAssets(each, folder));
   return {
     files: files.sort(),
     // the entry itself is made for the build
     modules: [...modules].filter((path) => !path.startsWith("dist/")).sort(),
-    packages: [...packages.keys()].sort(),
+    packages: [...packages.keys()].sort().map((id) => packages.get(id)!),
   };
 }
 
@@ -111,13 +112,16 @@ export function npmModule(
   return { text: rewritten, readsFiles };
 }
 
-async function copyAssets(file: NpmFile, folder: string): Promise<string[]> {
+async function copyAssets(
+  { name, version, root }: NpmPackage,
+  folder: string,
+): Promise<string[]> {
   const copied: string[] = [];
-  for (const asset of await filesBelow(file.root)) {
+  for (const asset of await filesBelow(root)) {
     if (!ASSET.test(asset)) continue;
-    const target = `npm/${file.name}/${file.version}/${asset}`;
+    const target = `npm/${name}/${version}/${asset}`;
     await Deno.mkdir(`${folder}/${target.slice(0, target.lastIndexOf("/"))}`, { recursive: true });
-    await Deno.copyFile(`${file.root}/${asset}`, `${folder}/${target}`);
+    await Deno.copyFile(`${root}/${asset}`, `${folder}/${target}`);
     copied.push(target);
   }
   return copied;

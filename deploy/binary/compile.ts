@@ -4,10 +4,11 @@
  * it is downloaded once by Deno; offline, DENORT_BIN names one of the same version. Where the files
  * are without their history, as in an image build, --commit names it.
  */
-import { parseArgs } from "@std/cli/parse-args";
 import { startTask } from "../../tests/services/start_task.ts";
 import { type Bundle, bundle } from "./bundle.ts";
-import { deno, ROOT } from "./deno.ts";
+import { deno, git, ROOT } from "./deno.ts";
+import { idOf } from "./npm_file.ts";
+import { runTask } from "./task.ts";
 
 /** Deno's compile targets. */
 const TARGETS: readonly string[] = [
@@ -40,9 +41,9 @@ export async function compile(options: CompileOptions): Promise<Compiled> {
   if (!TARGETS.includes(target)) {
     throw new Error(`--target must be one of ${TARGETS.join(", ")}; got "${target}"`);
   }
-  const windows = target.includes("windows") ? ".exe" : "";
-  const output = options.output ??
-    `dist/kafscale${options.target === undefined ? "" : `-${target}`}${windows}`;
+  const named = options.output ??
+    (options.target === undefined ? "dist/kafscale" : `dist/kafscale-${target}`);
+  const output = target.includes("windows") ? `${named}.exe` : named;
   const commit = options.commit || await currentCommit();
   await Deno.remove(new URL(BUILD, ROOT), { recursive: true }).catch(ignoreMissing);
   await Deno.mkdir(new URL(BUILD, ROOT), { recursive: true });
@@ -72,12 +73,7 @@ function compileArguments(target: string, output: string): string[] {
 
 /** The commit that is checked out, marked when the tree differs from it. */
 async function currentCommit(): Promise<string> {
-  const git = async (...args: string[]) => {
-    const command = new Deno.Command("git", { args, cwd: ROOT, stderr: "null" });
-    const { success, stdout } = await command.output();
-    return success ? new TextDecoder().decode(stdout).trim() : undefined;
-  };
-  const commit = await git("rev-parse", "--short=12", "HEAD").catch(() => undefined);
+  const commit = await git("rev-parse", "--short=12", "HEAD");
   if (commit === undefined) return "unknown commit";
   return await git("status", "--porcelain") === "" ? commit : `${commit}-modified`;
 }
@@ -112,22 +108,13 @@ export async function report({ output, target, commit, bundle }: Compiled): Prom
     `${output}: ${megabytes(size)} for ${target}, ${commit}`,
     `  program: ${megabytes(program.reduce((sum, each) => sum + each, 0))} in ` +
     `${program.length} files, from ${bundle.modules.length} modules`,
-    `  npm packages inside: ${bundle.packages.join(", ")}`,
+    `  npm packages inside: ${bundle.packages.map(idOf).join(", ")}`,
   ].join("\n");
 }
 
 if (import.meta.main) {
-  const known = ["target", "output", "commit"];
-  try {
-    const { target, output, commit } = parseArgs(Deno.args, {
-      string: known,
-      unknown: (given) => {
-        throw new Error(`unknown argument ${given}; known are --${known.join(", --")}`);
-      },
-    }) as CompileOptions;
+  await runTask("compile", ["target", "output", "commit"], async (given) => {
+    const [target, output, commit] = [given.target?.[0], given.output?.[0], given.commit?.[0]];
     console.log(await report(await compile({ target, output, commit })));
-  } catch (error) {
-    console.error(`compile: ${(error as Error).message}`);
-    Deno.exit(1);
-  }
+  });
 }

@@ -1,4 +1,4 @@
-/** The tree, and the Deno that runs the task: no other one from PATH. */
+/** The tree, its history, and the Deno that runs the task: no other one from PATH. */
 export const ROOT = new URL("../../", import.meta.url);
 
 /** Runs `deno ARGS…` in the tree and returns its standard output. */
@@ -11,4 +11,16 @@ export async function deno(args: readonly string[], env: Record<string, string> 
   const decoder = new TextDecoder();
   if (!success) throw new Error(`deno ${args[0]} failed:\n${decoder.decode(stderr)}`);
   return decoder.decode(stdout);
+}
+
+/** What git says of the tree; undefined where there is no git or no history. */
+export async function git(...args: string[]): Promise<string | undefined> {
+  try {
+    const command = new Deno.Command("git", { args, cwd: ROOT, stderr: "null" });
+    const { success, stdout } = await command.output();
+    return success ? new TextDecoder().decode(stdout).trim() : undefined;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
 }

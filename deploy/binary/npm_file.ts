@@ -1,13 +1,16 @@
-/** A file of an npm package in Deno's cache. */
-export interface NpmFile {
+/** An npm package in Deno's cache. */
+export interface NpmPackage {
   readonly name: string;
   readonly version: string;
-  /** `name@version`. */
-  readonly package: string;
+  /** Its folder on this machine. */
+  readonly root: string;
+}
+
+/** A file of one. */
+export interface NpmFile {
+  readonly package: NpmPackage;
   /** `npm/NAME/VERSION/FILE`: the same on every machine. */
   readonly path: string;
-  /** The package's folder on this machine. */
-  readonly root: string;
 }
 
 /** Whose file `path` is: `CACHE/REGISTRY…/NAME/VERSION/FILE`; undefined outside of the cache. */
@@ -17,12 +20,15 @@ export function npmFile(path: string, cache: string): NpmFile | undefined {
   const parts = /^(.+?)\/((?:@[^/]+\/)?[^/@]+)\/(\d[^/_]*)(_\d+)?\/(.+)$/;
   const match = parts.exec(path.slice(cache.length + 1));
   if (match === null) throw new Error(`cannot tell which npm package ${path} belongs to`);
-  const [, registry, name, version, copy, file] = match;
+  const [, registry, name, version, copy = "", file] = match;
+  const root = `${cache}/${registry}/${name}/${version}${copy}`;
   return {
-    name: name!,
-    version: version!,
-    package: `${name}@${version}`,
+    package: { name: name!, version: version!, root },
     path: `npm/${name}/${version}/${file}`,
-    root: `${cache}/${registry}/${name}/${version}${copy ?? ""}`,
   };
+}
+
+/** `NAME@VERSION`. */
+export function idOf({ name, version }: NpmPackage): string {
+  return `${name}@${version}`;
 }

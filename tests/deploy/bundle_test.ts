@@ -19,7 +19,7 @@ Deno.test("bundle() takes in all drivers and plugins, nothing that only tests us
     }
     const foreign = modules.filter((path) => !/^((core|drivers|plugins)\/|main\.ts$)/.test(path));
     assertEquals(foreign, ["deno.json"]);
-    for (const name of packages) assert(!/^(kafkajs|snappyjs|@types\/)/.test(name), name);
+    for (const { name } of packages) assert(!/^(kafkajs|snappyjs|@types\/)/.test(name), name);
     for (const file of files.filter((file) => file.endsWith(".js"))) {
       const text = await Deno.readTextFile(`${folder}/program/${file}`);
       assert(!/\/npm\/registry\.|\.cache\/deno/.test(text), `${file} holds the builder's paths`);
@@ -46,14 +46,11 @@ Deno.test("sections() cuts a chunk at its modules and loses nothing", () => {
 Deno.test("npmFile() tells name, version and file, whatever the registry", () => {
   const file = npmFile(`${CACHE}/registry.npmjs.org/@a/b/1.2.3_1/dist/i.js`, CACHE);
   assertEquals(file, {
-    name: "@a/b",
-    version: "1.2.3",
-    package: "@a/b@1.2.3",
+    package: { name: "@a/b", version: "1.2.3", root: `${CACHE}/registry.npmjs.org/@a/b/1.2.3_1` },
     path: "npm/@a/b/1.2.3/dist/i.js",
-    root: `${CACHE}/registry.npmjs.org/@a/b/1.2.3_1`,
   });
   const behind = npmFile(`${CACHE}/host.example/api/npm/zod/4.1.12/index.js`, CACHE);
-  assertEquals([behind?.package, behind?.path], ["zod@4.1.12", "npm/zod/4.1.12/index.js"]);
+  assertEquals([behind?.package.name, behind?.path], ["zod", "npm/zod/4.1.12/index.js"]);
   assertEquals(npmFile("/elsewhere/zod/4.1.12/index.js", CACHE), undefined);
   assertThrows(() => npmFile(`${CACHE}/what.js`, CACHE));
 });
