@@ -6,6 +6,8 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 
 const BINARY = Deno.env.get("KAFSCALE_TEST_BINARY");
 
+if (BINARY === undefined) console.warn("the binary: not tested without --binary FILE");
+
 /** Promised to operators; the quickest of a few runs, since other work may share the machine. */
 const VERSION_MS_MAX = 150;
 const ACCEPTING_MS_MAX = 500;
