@@ -66,7 +66,11 @@ function sentence(error: unknown, { args, env }: Invocation): unknown {
       `cannot reach a broker at ${at}; start one, or name another with --bootstrap-server`,
     );
   }
-  return new CliError((causes.at(-1)?.message ?? String(error)).replace(/\.$/, ""));
+  const message = (causes.at(-1)?.message ?? String(error)).replace(/\.$/, "");
+  const topic = /^Unknown topic (\S+)$/.exec(message)?.[1];
+  return new CliError(
+    topic === undefined ? message : `there is no topic ${topic}; see topics list`,
+  );
 }
 
 interface AnyError {

@@ -54,6 +54,8 @@ export interface Command {
   readonly summary: string;
   /** More than the summary says; paragraphs. */
   readonly details?: readonly string[];
+  /** What may stand first, for the completion of shells. */
+  readonly actions?: readonly string[];
   readonly flags: readonly Flag[];
   /** Whether every setting is a flag too. */
   readonly takesSettings: boolean;

@@ -28,6 +28,14 @@ export const COMMANDS: ReadonlyMap<string, Entry> = new Map<string, Entry>([
     summary: "List, create, describe and delete topics.",
     load: () => import("./topics.ts"),
   }],
+  ["configs", {
+    summary: "Show and change the configs of topics, brokers and groups.",
+    load: () => import("./configs.ts"),
+  }],
+  ["groups", {
+    summary: "Show consumer groups and their lag, move their offsets, delete them.",
+    load: () => import("./groups.ts"),
+  }],
   ["produce", {
     summary: "Send lines of standard input as records.",
     load: () => import("./produce.ts"),
@@ -38,6 +46,10 @@ export const COMMANDS: ReadonlyMap<string, Entry> = new Map<string, Entry>([
     load: () => import("./snapshot.ts"),
   }],
   ["dump", { summary: "Print any stored object in full.", load: () => import("./dump.ts") }],
+  ["completion", {
+    summary: "Print a script that completes command lines in a shell.",
+    load: () => import("./completion.ts"),
+  }],
   ["version", { summary: "Print the version.", load: () => import("./version.ts") }],
 ]);
 
