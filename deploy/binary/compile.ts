@@ -60,12 +60,12 @@ export async function compile(options: CompileOptions): Promise<Compiled> {
   return { output, target, commit, bundle: bundled };
 }
 
-/** What the `start` task runs with is compiled in, and nothing is asked at a terminal. */
+/** What the `start` task runs with is compiled in. */
 function compileArguments(target: string, output: string): string[] {
   const runtimeFlags = startTask().args.filter((arg) => arg.startsWith("--"));
   // The code cache would be a file of a known name in /tmp that anybody may have put there; the
   // chunks are few and small enough without it.
-  const fixed = ["--no-config", "--no-check", "--no-code-cache", "--no-prompt", "--quiet"];
+  const fixed = ["--no-config", "--no-check", "--no-code-cache", "--quiet"];
   const cross = target === Deno.build.target ? [] : ["--target", target];
   const inside = ["--include", `${BUILD}/program`];
   return ["compile", ...fixed, ...runtimeFlags, ...cross, ...inside, "--output", output];

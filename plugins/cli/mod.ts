@@ -41,6 +41,14 @@ export const COMMANDS: ReadonlyMap<string, Entry> = new Map<string, Entry>([
     load: () => import("./produce.ts"),
   }],
   ["consume", { summary: "Print the records of a topic.", load: () => import("./consume.ts") }],
+  ["bench", {
+    summary: "Measure a broker, or two side by side.",
+    load: () => import("./bench.ts"),
+  }],
+  ["top", {
+    summary: "A live view of rates, lag, store health, commit latency and cost.",
+    load: () => import("./top.ts"),
+  }],
   ["snapshot", {
     summary: "Copy metadata to the bucket, and back.",
     load: () => import("./snapshot.ts"),

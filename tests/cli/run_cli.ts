@@ -14,7 +14,7 @@ export interface CliOptions {
 }
 
 /** The settings of whoever runs the tests must not reach the process. */
-function cleanEnv(extra: Readonly<Record<string, string>> = {}): Record<string, string> {
+export function cleanEnv(extra: Readonly<Record<string, string>> = {}): Record<string, string> {
   const env = Object.entries(Deno.env.toObject()).filter(([name]) => !name.startsWith("KAFSCALE_"));
   return { ...Object.fromEntries(env), NO_COLOR: "1", ...extra };
 }
@@ -30,9 +30,15 @@ const FROM_SOURCE: readonly string[] = [
   "main.ts",
 ];
 
+/** The program and its first arguments. */
+export const KAFSCALE: readonly [string, ...string[]] = BINARY === undefined
+  ? [Deno.execPath(), ...FROM_SOURCE]
+  : [BINARY];
+
 export function spawnCli(args: readonly string[], options: CliOptions = {}): Deno.ChildProcess {
-  return new Deno.Command(BINARY ?? Deno.execPath(), {
-    args: [...(BINARY === undefined ? FROM_SOURCE : []), ...args],
+  const [program, ...first] = KAFSCALE;
+  return new Deno.Command(program, {
+    args: [...first, ...args],
     cwd: ROOT,
     clearEnv: true,
     env: cleanEnv(options.env),
