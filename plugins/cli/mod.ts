@@ -33,7 +33,7 @@ export const COMMANDS: ReadonlyMap<string, Entry> = new Map<string, Entry>([
     load: () => import("./configs.ts"),
   }],
   ["groups", {
-    summary: "Show consumer groups and their lag, move their offsets, delete them.",
+    summary: "Show consumer groups and their lag, move their offsets.",
     load: () => import("./groups.ts"),
   }],
   ["produce", {
@@ -55,7 +55,7 @@ export const COMMANDS: ReadonlyMap<string, Entry> = new Map<string, Entry>([
   }],
   ["dump", { summary: "Print any stored object in full.", load: () => import("./dump.ts") }],
   ["completion", {
-    summary: "Print a script that completes command lines in a shell.",
+    summary: "Print a script that completes command lines.",
     load: () => import("./completion.ts"),
   }],
   ["version", { summary: "Print the version.", load: () => import("./version.ts") }],

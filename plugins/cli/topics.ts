@@ -3,10 +3,14 @@ import { Admin } from "@platformatic/kafka";
 import { pickAction } from "./actions.ts";
 import { BOOTSTRAP_FLAG, clientOptions, withClient } from "./client.ts";
 import { CliError, type Command, EXIT, type Invocation, UsageError } from "./command.ts";
+import { table } from "./terminal/table.ts";
 
 /** DescribeConfigs sources that a person set (Kafka's numbers: topic, dynamic broker). */
 const TOPIC_CONFIG_SOURCE = 1;
 const TOPIC_RESOURCE = 2;
+
+const PARTITION_COLUMNS = ["PARTITION", "LEADER", "LEADER EPOCH", "LOG START", "HIGH WATERMARK"]
+  .map((title) => ({ title, right: true } as const));
 
 type Action = (admin: Admin, names: readonly string[], invocation: Invocation) => Promise<void>;
 
@@ -111,12 +115,11 @@ async function describe(
     }
     console.log(`${topic.name}  id ${topic.id}  ${counted(topic.partitions.length)}`);
     for (const [key, value] of Object.entries(topic.configs)) console.log(`  ${key}=${value}`);
-    for (const each of topic.partitions) {
-      console.log(
-        `  partition ${each.partition}: leader ${each.leader} (epoch ${each.leaderEpoch}), ` +
-          `log start offset ${each.logStartOffset}, high watermark ${each.highWatermark}`,
-      );
-    }
+    const rows = topic.partitions.map((each) =>
+      [each.partition, each.leader, each.leaderEpoch, each.logStartOffset, each.highWatermark]
+        .map(String)
+    );
+    for (const line of table(PARTITION_COLUMNS, rows)) console.log(`  ${line}`);
   }
 }
 
