@@ -2,6 +2,8 @@
  * The program as a few JavaScript files: what runs and nothing else, split where it is loaded when
  * used. `deno compile` alone would embed every npm package of deno.lock, those of the tests too.
  */
+import { resolve } from "node:path";
+import { fileURLToPath } from "node:url";
 import { deno, ROOT } from "./deno.ts";
 import { idOf, type NpmFile, npmFile, type NpmPackage } from "./npm_file.ts";
 
@@ -29,6 +31,7 @@ const ASSET = /\.(wasm|proto)$/;
 export async function bundle(entry: string, folder: string): Promise<Bundle> {
   const { npmCache } = JSON.parse(await deno(["info", "--json"]));
   await deno(["bundle", "--quiet", "--frozen", "--code-splitting", "--outdir", folder, entry]);
+  const cache = await Deno.realPath(npmCache);
   const files: string[] = [];
   const modules = new Set<string>();
   const packages = new Map<string, NpmPackage>();
@@ -36,9 +39,9 @@ export async function bundle(entry: string, folder: string): Promise<Bundle> {
   for await (const { name } of Deno.readDir(folder)) {
     files.push(name);
     const text = await Deno.readTextFile(`${folder}/${name}`);
-    const rewritten = sections(text).map((section) => {
+    const rewritten = sections(text, isFile).map((section) => {
       if (section.path === undefined) return nodesDefault(section.text);
-      const file = npmFile(new URL(section.path, ROOT).pathname, npmCache);
+      const file = npmFile(Deno.realPathSync(absolute(section.path)), cache);
       if (file === undefined) {
         modules.add(section.path);
         return ownModule(section.path, section.text);
@@ -60,12 +63,26 @@ export async function bundle(entry: string, folder: string): Promise<Bundle> {
   };
 }
 
-/** Cuts a chunk at the comments that name modules. */
-export function sections(chunk: string): Section[] {
+/** The bundler writes paths relative to where it runs. */
+function absolute(path: string): string {
+  return resolve(fileURLToPath(ROOT), path);
+}
+
+function isFile(path: string): boolean {
+  try {
+    return Deno.statSync(absolute(path)).isFile;
+  } catch {
+    return false;
+  }
+}
+
+/** Cuts a chunk at the comments that name modules: a file's path, and nothing else. */
+export function sections(chunk: string, isFile: (path: string) => boolean): Section[] {
   const found: Section[] = [];
   let path: string | undefined;
   let start = 0;
-  for (const match of chunk.matchAll(/^\/\/ (\S+\.(?:[cm]?[jt]s|json))$/gm)) {
+  for (const match of chunk.matchAll(/^\/\/ (\S.*\.(?:[cm]?[jt]s|json))$/gm)) {
+    if (!isFile(match[1]!)) continue;
     found.push({ path, text: chunk.slice(start, match.index) });
     path = match[1];
     start = match.index;
@@ -84,6 +101,7 @@ export function nodesDefault(text: string): string {
 
 /** Our own code may not ask where it lies: in a chunk the answer is another one. */
 function ownModule(path: string, text: string): string {
+  if (path.startsWith("..")) throw new Error(`${path} is neither of this tree nor an npm module`);
   if (/\bimport\.meta\.(?!main\b)|\b__(dirname|filename)\b/.test(text)) {
     throw new Error(`${path} asks for its own place, which bundling changes; pass it in instead`);
   }

@@ -20,9 +20,6 @@ export interface CompletedCommand {
   readonly flags: readonly CompletedFlag[];
 }
 
-/** Values that shells complete by themselves. */
-const FILE_VALUES: readonly string[] = ["FILE"];
-
 /** One command with all its flags, those of the settings included. */
 export function completedCommand(
   name: string,
@@ -34,7 +31,7 @@ export function completedCommand(
     name,
     short,
     takesValue: kind !== "switch",
-    takesFile: FILE_VALUES.includes(value ?? ""),
+    takesFile: value === "FILE",
     doc: firstSentence(doc),
   }));
   const settings = command.takesSettings

@@ -42,7 +42,7 @@ fi
 `;
 }
 
-/** _arguments' form: (-b --bootstrap-server)'{-b,--bootstrap-server}[doc]:value:action. */
+/** _arguments' form, which may be given again: '*--flag[doc]:value:action'. */
 function flagSpec({ name, short, takesValue, takesFile, doc }: CompletedFlag): string {
   const value = takesFile ? ":file:_files" : takesValue ? ":value: " : "";
   const shown = `[${doc.replace(/[[\]:\\]/g, "\\$&")}]`;

@@ -38,8 +38,9 @@ export function parseScope(given: readonly string[]): Scope {
   return scope;
 }
 
-/** An offset by group ("" for all), topic and partition, from a file's lines. */
+/** A line of a file of offsets. */
 export interface FileOffset {
+  /** Undefined: of every group that is reset. */
   readonly group: string | undefined;
   readonly topic: string;
   readonly partition: number;
