@@ -3,7 +3,7 @@ import { runCli, type Wiring } from "./plugins/cli/mod.ts";
 import manifest from "./deno.json" with { type: "json" };
 
 // Loaded when used: help and the client commands need neither a broker nor drivers.
-const wiring: Wiring = {
+const wiring: Omit<Wiring, "commit"> = {
   version: manifest.version,
   startBroker: async (config, log) => {
     const [{ createBroker }, { systemRuntime }, { openMetadata, openStore }] = await Promise.all([
@@ -61,4 +61,9 @@ const wiring: Wiring = {
   },
 };
 
-if (import.meta.main) Deno.exit(await runCli(Deno.args, Deno.env.toObject(), wiring));
+/** Runs this process's command line to its end; `commit` is what a binary was built from. */
+export async function main(commit?: string): Promise<never> {
+  Deno.exit(await runCli(Deno.args, Deno.env.toObject(), { ...wiring, commit }));
+}
+
+if (import.meta.main) await main();

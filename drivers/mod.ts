@@ -130,6 +130,8 @@ async function importModule(variable: string, path: string): Promise<Record<stri
     return await import(url);
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
-    throw new Error(`${variable} names the module ${path}, which cannot be loaded: ${why}`);
+    const typed = Deno.build.standalone && /\.[cm]?tsx?$/.test(path);
+    const hint = typed ? "; a compiled kafscale loads plain JavaScript only" : "";
+    throw new Error(`${variable} names the module ${path}, which cannot be loaded: ${why}${hint}`);
   }
 }

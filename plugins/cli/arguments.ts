@@ -72,7 +72,7 @@ export function parseArguments(command: Command, args: readonly string[]): Parse
   const settings = command.takesSettings ? SETTING_KEYS.map(flagName) : [];
   const known = new Set([...flags.map((flag) => flag.name), ...settings]);
   const short = new Map(flags.flatMap((flag) => flag.short ? [[flag.short, flag.name]] : []));
-  const parsed = parseArgs(bareBooleans(command, args), {
+  const parsed = parseArgs(negativeNumbers(flags, bareBooleans(command, args)), {
     boolean: flags.filter((flag) => flag.kind === "switch").map((flag) => flag.name),
     string: [
       ...flags.filter((flag) => flag.kind !== "switch").map((flag) => flag.name),
@@ -114,4 +114,19 @@ function bareBooleans(command: Command, args: readonly string[]): string[] {
     const bare = booleans.has(arg) && (next === undefined || next.startsWith("-"));
     return bare ? `${arg}=true` : arg;
   });
+}
+
+/** A number with a minus behind a flag that takes a value is its value: `--shift-by -5`. */
+function negativeNumbers(flags: readonly Flag[], args: readonly string[]): string[] {
+  const taking = new Set(
+    flags.filter(({ kind }) => kind !== "switch").map(({ name }) => `--${name}`),
+  );
+  const joined: string[] = [];
+  for (const arg of args) {
+    const last = joined.at(-1);
+    if (last !== undefined && taking.has(last) && /^-\d+$/.test(arg)) {
+      joined[joined.length - 1] = `${last}=${arg}`;
+    } else joined.push(arg);
+  }
+  return joined;
 }

@@ -16,11 +16,16 @@ export const BOOTSTRAP_FLAG: Flag = {
     "environment, 127.0.0.1:9092.",
 };
 
-/** The options of a client for the broker that the command line names. */
-export function clientOptions({ args, env }: Invocation): BaseOptions {
+/** The broker that the command line names. */
+export function bootstrap({ args, env }: Invocation): string {
+  return args.text("bootstrap-server") ?? defaultBootstrap(env);
+}
+
+/** The options of a client for that broker, or for another one. */
+export function clientOptions(invocation: Invocation, broker = bootstrap(invocation)): BaseOptions {
   return {
     clientId: "kafscale-cli",
-    bootstrapBrokers: (args.text("bootstrap-server") ?? defaultBootstrap(env)).split(","),
+    bootstrapBrokers: broker.split(","),
     timeout: TIMEOUT_MS,
     connectTimeout: 5_000,
     retries: 3,
@@ -41,18 +46,19 @@ export async function withClient<R>(
   client: { close(): Promise<void> },
   invocation: Invocation,
   use: () => Promise<R>,
+  broker = bootstrap(invocation),
 ): Promise<R> {
   try {
     return await use();
   } catch (error) {
-    throw sentence(error, invocation);
+    throw sentence(error, broker);
   } finally {
     await client.close().catch(() => {});
   }
 }
 
 /** The error inside, without the layers that a client library wraps around it. */
-function sentence(error: unknown, { args, env }: Invocation): unknown {
+function sentence(error: unknown, broker: string): unknown {
   if (error instanceof CliError) return error;
   const causes = [...flatten(error)];
   const protocol = causes.find((cause) => typeof cause.apiId === "string");
@@ -61,12 +67,15 @@ function sentence(error: unknown, { args, env }: Invocation): unknown {
     return new CliError(`the broker answered ${protocol.apiId}: ${said}`);
   }
   if (causes.some((cause) => cause.code === "PLT_KFK_NETWORK" || cause.code === "ECONNREFUSED")) {
-    const at = args.text("bootstrap-server") ?? defaultBootstrap(env);
     return new CliError(
-      `cannot reach a broker at ${at}; start one, or name another with --bootstrap-server`,
+      `cannot reach a broker at ${broker}; start one, or name another with --bootstrap-server`,
     );
   }
-  return new CliError((causes.at(-1)?.message ?? String(error)).replace(/\.$/, ""));
+  const message = (causes.at(-1)?.message ?? String(error)).replace(/\.$/, "");
+  const topic = /^Unknown topic (\S+)$/.exec(message)?.[1];
+  return new CliError(
+    topic === undefined ? message : `there is no topic ${topic}; see topics list`,
+  );
 }
 
 interface AnyError {

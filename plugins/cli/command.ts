@@ -32,6 +32,8 @@ export interface RunningBroker {
 /** What main.ts puts together; commands see neither drivers nor the composition. */
 export interface Wiring {
   readonly version: string;
+  /** What the binary was built from; undefined when run from source. */
+  readonly commit: string | undefined;
   /** A listening broker on the drivers that the settings name. */
   startBroker(config: Config, log: Log): Promise<RunningBroker>;
   /** The object store alone; for `read` it may be in use by a broker. */
@@ -52,6 +54,8 @@ export interface Command {
   readonly summary: string;
   /** More than the summary says; paragraphs. */
   readonly details?: readonly string[];
+  /** What may stand first, for the completion of shells. */
+  readonly actions?: readonly string[];
   readonly flags: readonly Flag[];
   /** Whether every setting is a flag too. */
   readonly takesSettings: boolean;

@@ -5,6 +5,7 @@ import type { ObjectStore } from "../../core/storage/object_store.ts";
 import { CliError, type Command, EXIT, type Invocation, UsageError } from "./command.ts";
 import { loadConfig } from "./load_config.ts";
 import { describeObject, type StoredObject } from "./stored_object.ts";
+import { table } from "./terminal/table.ts";
 
 export const command: Command = {
   usage: "dump KEY | FILE | --list [PREFIX] [flags]",
@@ -88,18 +89,24 @@ function asText({ kind, fields }: StoredObject): string {
   const lines: string[] = [kind];
   for (const [name, value] of Object.entries(fields)) {
     if (!Array.isArray(value)) lines.push(`  ${name}: ${cell(name, value)}`);
-    else if (value.length > 0) lines.push(`  ${name}:`, ...table(value).map((row) => `    ${row}`));
+    else if (value.length > 0) {
+      lines.push(
+        `  ${name}:`,
+        ...rowsAsTable(value).map((row) => `    ${row}`),
+      );
+    }
   }
   return lines.join("\n");
 }
 
-function table(rows: readonly unknown[]): string[] {
+function rowsAsTable(rows: readonly unknown[]): string[] {
   const first = rows[0];
   if (typeof first !== "object" || first === null) return rows.map(String);
   const names = Object.keys(first);
-  const cells = [names, ...rows.map((row) => names.map((name) => cell(name, field(row, name))))];
-  const widths = names.map((_, at) => Math.max(...cells.map((row) => row[at]!.length)));
-  return cells.map((row) => row.map((text, at) => text.padEnd(widths[at]!)).join("  ").trimEnd());
+  return table(
+    names.map((title) => ({ title })),
+    rows.map((row) => names.map((name) => cell(name, field(row, name)))),
+  );
 }
 
 function field(row: unknown, name: string): unknown {

@@ -15,10 +15,10 @@ export function overview(
     "Usage: kafscale COMMAND [arguments] [flags]",
     "",
     "Commands:",
-    ...[...commands].map(([name, { summary }]) => `  ${name.padEnd(10)}${summary}`),
+    ...[...commands].map(([name, { summary }]) => `  ${name.padEnd(12)}${summary}`),
     "",
     "`kafscale COMMAND --help` tells more. Exit codes: 0 done; 1 it failed, or a setting is wrong;",
-    "2 the command line is wrong; 130 interrupted twice.",
+    "2 the command line is wrong; 130 interrupted.",
   ].join("\n");
 }
 

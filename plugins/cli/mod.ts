@@ -28,16 +28,36 @@ export const COMMANDS: ReadonlyMap<string, Entry> = new Map<string, Entry>([
     summary: "List, create, describe and delete topics.",
     load: () => import("./topics.ts"),
   }],
+  ["configs", {
+    summary: "Show and change the configs of topics, brokers and groups.",
+    load: () => import("./configs.ts"),
+  }],
+  ["groups", {
+    summary: "Show consumer groups and their lag, move their offsets.",
+    load: () => import("./groups.ts"),
+  }],
   ["produce", {
     summary: "Send lines of standard input as records.",
     load: () => import("./produce.ts"),
   }],
   ["consume", { summary: "Print the records of a topic.", load: () => import("./consume.ts") }],
+  ["bench", {
+    summary: "Measure a broker, or two side by side.",
+    load: () => import("./bench.ts"),
+  }],
+  ["top", {
+    summary: "A live view of rates, lag, store health, commit latency and cost.",
+    load: () => import("./top.ts"),
+  }],
   ["snapshot", {
     summary: "Copy metadata to the bucket, and back.",
     load: () => import("./snapshot.ts"),
   }],
   ["dump", { summary: "Print any stored object in full.", load: () => import("./dump.ts") }],
+  ["completion", {
+    summary: "Print a script that completes command lines.",
+    load: () => import("./completion.ts"),
+  }],
   ["version", { summary: "Print the version.", load: () => import("./version.ts") }],
 ]);
 

@@ -8,7 +8,7 @@ import {
 import { BOOTSTRAP_FLAG, clientOptions, withClient } from "./client.ts";
 import { type Command, EXIT, type Invocation, UsageError } from "./command.ts";
 
-const COMPRESSIONS: readonly string[] = ["none", "gzip", "snappy", "lz4", "zstd"];
+export const COMPRESSIONS: readonly string[] = ["none", "gzip", "snappy", "lz4", "zstd"];
 
 /** Longest line: brokers take 1 MiB a record by default, and endless lines would fill memory. */
 const LINE_CHARACTERS_MAX = 16 * 1024 * 1024;

@@ -28,7 +28,8 @@ export const command: Command = {
       (config.logFormat === "auto" && Deno.stderr.isTerminal());
     const log = systemLog(config.logLevel, human);
     for (const warning of warnings) log.warn(warning);
-    log.info("starting", { version: invocation.wiring.version, ...changed(config, sources) });
+    const { version, commit } = invocation.wiring;
+    log.info("starting", { version, ...(commit && { commit }), ...changed(config, sources) });
     const signal = firstSignal();
     const broker = await invocation.wiring.startBroker(config, log).catch((error) => {
       throw listenError(error, config.brokerAddr);

@@ -1,16 +1,25 @@
 /** `topics list | create | describe | delete`. */
 import { Admin } from "@platformatic/kafka";
-import { suggest } from "../../core/config/mod.ts";
+import { pickAction } from "./actions.ts";
 import { BOOTSTRAP_FLAG, clientOptions, withClient } from "./client.ts";
 import { CliError, type Command, EXIT, type Invocation, UsageError } from "./command.ts";
+import { table } from "./terminal/table.ts";
 
 /** DescribeConfigs sources that a person set (Kafka's numbers: topic, dynamic broker). */
 const TOPIC_CONFIG_SOURCE = 1;
 const TOPIC_RESOURCE = 2;
 
+const PARTITION_COLUMNS = ["PARTITION", "LEADER", "LEADER EPOCH", "LOG START", "HIGH WATERMARK"]
+  .map((title) => ({ title, right: true } as const));
+
+type Action = (admin: Admin, names: readonly string[], invocation: Invocation) => Promise<void>;
+
+const ACTIONS: Readonly<Record<string, Action>> = { list, create, describe, delete: remove };
+
 export const command: Command = {
   usage: "topics list | create NAME | describe NAME | delete NAME… [flags]",
   summary: "List, create, describe and delete topics.",
+  actions: Object.keys(ACTIONS),
   flags: [
     BOOTSTRAP_FLAG,
     {
@@ -37,23 +46,13 @@ export const command: Command = {
     "kafscale topics delete orders",
   ],
   async run(invocation) {
-    const [action, ...names] = invocation.args.positionals;
-    const actions: Record<string, Action> = { list, create, describe, delete: remove };
-    if (action === undefined) throw new UsageError("say list, create, describe or delete");
-    const act = Object.hasOwn(actions, action) ? actions[action] : undefined;
-    if (act === undefined) {
-      throw new UsageError(`unknown action ${action}${suggest(action, Object.keys(actions))}`);
-    }
-    if (action === "list" ? names.length > 0 : names.length === 0) {
-      throw new UsageError(action === "list" ? "list takes no names" : `${action} what?`);
-    }
+    const { action, act, names } = pickAction(ACTIONS, invocation.args.positionals, ["list"]);
+    if (action !== "list" && names.length === 0) throw new UsageError(`${action} what?`);
     const admin = new Admin(clientOptions(invocation));
     await withClient(admin, invocation, () => act(admin, names, invocation));
     return EXIT.ok;
   },
 };
-
-type Action = (admin: Admin, names: readonly string[], invocation: Invocation) => Promise<void>;
 
 async function list(admin: Admin, _names: readonly string[], { args }: Invocation): Promise<void> {
   const topics = (await admin.listTopics()).sort();
@@ -116,12 +115,11 @@ async function describe(
     }
     console.log(`${topic.name}  id ${topic.id}  ${counted(topic.partitions.length)}`);
     for (const [key, value] of Object.entries(topic.configs)) console.log(`  ${key}=${value}`);
-    for (const each of topic.partitions) {
-      console.log(
-        `  partition ${each.partition}: leader ${each.leader} (epoch ${each.leaderEpoch}), ` +
-          `log start offset ${each.logStartOffset}, high watermark ${each.highWatermark}`,
-      );
-    }
+    const rows = topic.partitions.map((each) =>
+      [each.partition, each.leader, each.leaderEpoch, each.logStartOffset, each.highWatermark]
+        .map(String)
+    );
+    for (const line of table(PARTITION_COLUMNS, rows)) console.log(`  ${line}`);
   }
 }
 

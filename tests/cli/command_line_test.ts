@@ -124,7 +124,7 @@ Deno.test("a storage setting may name a module by its path", () =>
 Deno.test("version prints KafScale's and Deno's", async () => {
   const { code, stdout } = await cli(["version", "--json"]);
   assertEquals(code, 0);
-  assertEquals(Object.keys(JSON.parse(stdout)), ["kafscale", "deno", "v8"]);
+  assertEquals(Object.keys(JSON.parse(stdout)), ["kafscale", "commit", "deno", "v8"]);
 });
 
 Deno.test("client commands say in one sentence that no broker is there", async () => {

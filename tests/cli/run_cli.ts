@@ -1,4 +1,4 @@
-/** Runs the real command line in a process of its own. */
+/** Runs the real command line in a process of its own: from source, or KAFSCALE_TEST_BINARY. */
 
 const ROOT = new URL("../../", import.meta.url);
 
@@ -14,22 +14,31 @@ export interface CliOptions {
 }
 
 /** The settings of whoever runs the tests must not reach the process. */
-function cleanEnv(extra: Readonly<Record<string, string>> = {}): Record<string, string> {
+export function cleanEnv(extra: Readonly<Record<string, string>> = {}): Record<string, string> {
   const env = Object.entries(Deno.env.toObject()).filter(([name]) => !name.startsWith("KAFSCALE_"));
   return { ...Object.fromEntries(env), NO_COLOR: "1", ...extra };
 }
 
+const BINARY = Deno.env.get("KAFSCALE_TEST_BINARY");
+
+const FROM_SOURCE: readonly string[] = [
+  "run",
+  "--quiet",
+  "--no-prompt",
+  "--no-check",
+  ...["net", "read", "write", "env", "sys"].map((each) => `--allow-${each}`),
+  "main.ts",
+];
+
+/** The program and its first arguments. */
+export const KAFSCALE: readonly [string, ...string[]] = BINARY === undefined
+  ? [Deno.execPath(), ...FROM_SOURCE]
+  : [BINARY];
+
 export function spawnCli(args: readonly string[], options: CliOptions = {}): Deno.ChildProcess {
-  return new Deno.Command(Deno.execPath(), {
-    args: [
-      "run",
-      "--quiet",
-      "--no-prompt",
-      "--no-check",
-      ...["net", "read", "write", "env", "sys"].map((each) => `--allow-${each}`),
-      "main.ts",
-      ...args,
-    ],
+  const [program, ...first] = KAFSCALE;
+  return new Deno.Command(program, {
+    args: [...first, ...args],
     cwd: ROOT,
     clearEnv: true,
     env: cleanEnv(options.env),

@@ -20,10 +20,32 @@ function freePort(): number {
   return listener.addr.port;
 }
 
-/** The commands as they stand, but with this Deno, and the port of this run. */
-function shell(commands: string, port: number, dataDir: string): Deno.Command {
-  const here = commands
+/** Puts a `kafscale` into `folder`: the binary under test, or the one that runs from source. */
+async function installKafscale(folder: string): Promise<void> {
+  const binary = Deno.env.get("KAFSCALE_TEST_BINARY");
+  const { kafscale } = JSON.parse(await Deno.readTextFile(new URL("deno.json", ROOT))).tasks;
+  const fromSource = kafscale.command.replace("deno", `"${Deno.execPath()}"`)
+    .replace("main.ts", `"${new URL("main.ts", ROOT).pathname}"`);
+  const command = binary === undefined ? fromSource : `"${binary}"`;
+  const options = { mode: 0o755 };
+  await Deno.writeTextFile(`${folder}/kafscale`, `#!/bin/sh\nexec ${command} "$@"\n`, options);
+}
+
+interface Place {
+  readonly port: number;
+  readonly dataDir: string;
+  /** Where `kafscale` is. */
+  readonly programs: string;
+}
+
+/** The commands as they stand, but with this Deno, this kafscale, and the port of this run. */
+function shell(commands: string, { port, dataDir, programs }: Place): Deno.Command {
+  const task = "npx -y deno@2.9.6 task";
+  const onBinary = (text: string) =>
+    text.replaceAll(`${task} start`, "kafscale start").replaceAll(`${task} kafscale`, "kafscale");
+  const here = (Deno.env.has("KAFSCALE_TEST_BINARY") ? onBinary(commands) : commands)
     .replaceAll("npx -y deno@2.9.6", `"${Deno.execPath()}"`)
+    .replaceAll("dist/kafscale", "kafscale")
     .replaceAll(":9092", `:${port}`);
   const env = Object.entries(Deno.env.toObject()).filter(([name]) => !name.startsWith("KAFSCALE_"));
   return new Deno.Command("bash", {
@@ -33,6 +55,7 @@ function shell(commands: string, port: number, dataDir: string): Deno.Command {
     env: {
       ...Object.fromEntries(env),
       NO_COLOR: "1",
+      PATH: `${programs}:${Deno.env.get("PATH")}`,
       KAFSCALE_BROKER_ADDR: `127.0.0.1:${port}`,
       KAFSCALE_DATA_DIR: dataDir,
     },
@@ -43,9 +66,9 @@ function shell(commands: string, port: number, dataDir: string): Deno.Command {
 }
 
 /** Starts the page's broker; resolves when it listens, to what stops it. */
-async function startBroker(block: ShellBlock, port: number, dataDir: string) {
+async function startBroker(block: ShellBlock, place: Place) {
   // exec: signals go to deno, not to the shell around it
-  const child = shell(`exec ${block.commands}`, port, dataDir).spawn();
+  const child = shell(`exec ${block.commands}`, place).spawn();
   const listening = Promise.withResolvers<void>();
   let text = "";
   const output = (async () => {
@@ -66,21 +89,22 @@ async function startBroker(block: ShellBlock, port: number, dataDir: string) {
 }
 
 async function runBlocks(blocks: readonly ShellBlock[]): Promise<void> {
-  const dataDir = await Deno.makeTempDir({ prefix: "kafscale-docs-" });
-  const port = freePort();
+  const folder = await Deno.makeTempDir({ prefix: "kafscale-docs-" });
+  const place = { port: freePort(), dataDir: `${folder}/data`, programs: folder };
+  await installKafscale(folder);
   const broker = blocks.find((block) => block.broker);
-  const stop = broker === undefined ? undefined : await startBroker(broker, port, dataDir);
+  const stop = broker === undefined ? undefined : await startBroker(broker, place);
   try {
     for (const block of blocks) {
       if (block.broker || block.skip !== undefined) continue;
-      const { code, stdout, stderr } = await shell(block.commands, port, dataDir).output();
+      const { code, stdout, stderr } = await shell(block.commands, place).output();
       const output = new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
       assertEquals(code, 0, `line ${block.line}:\n${block.commands}\n${output}`);
       for (const text of block.prints) assertStringIncludes(output, text);
     }
   } finally {
     const code = await stop?.();
-    await Deno.remove(dataDir, { recursive: true });
+    await Deno.remove(folder, { recursive: true });
     if (code !== undefined) assertEquals(code, 0, "the broker did not stop cleanly");
   }
 }

@@ -87,7 +87,7 @@ export const ROOMS: Readonly<Record<string, RoomRule>> = {
 
   "plugins": {
     imports: [...DOMAIN],
-    packages: ["@platformatic/kafka", "@std/cli", "node:buffer"],
+    packages: ["@platformatic/kafka", "@std/cli", "@std/fmt", "node:buffer"],
   },
   "main.ts": { imports: ["core/broker.ts", "core/runtime", "drivers/mod.ts", "plugins"] },
 };

@@ -3,12 +3,22 @@
  * to `deno test` (`deno task test tests/log --filter append`); `--shuffle=SEED` repeats an order.
  * `--store minio` or `--store s3` runs the client suites with brokers on a real MinIO; in CI all of
  * them are run so, with either driver, after everything else.
+ * `--binary FILE` runs that compiled broker wherever a test starts one, in the tests named behind
+ * it, or else in those that show whether a binary is whole.
  * The last line is `N passed, N failed, N skipped`; with CI=true a skipped test is a failure.
  */
 
 const ROOT = new URL("../../", import.meta.url);
 const IN_CI = Deno.env.get("CI") === "true";
 const BUCKET_DRIVERS: readonly string[] = ["minio", "s3"];
+
+/** What runs on a binary: itself, its command line, and clients in three languages. */
+const BINARY_TESTS: readonly string[] = [
+  "tests/deploy/binary_test.ts",
+  "tests/cli",
+  "tests/docs",
+  ...["java", "kafkajs", "kcat", "kill9", "restart"].map((each) => `tests/clients/${each}_test.ts`),
+];
 
 /** Names of the tests that were skipped. */
 export function skippedTests(output: string): string[] {
@@ -40,6 +50,20 @@ async function tee(from: ReadableStream<Uint8Array>, to: typeof Deno.stdout): Pr
     for (let at = 0; at < chunk.length;) at += await to.write(chunk.subarray(at));
   }
   return text;
+}
+
+/** Splits `--binary FILE` off; its path from here on is absolute. */
+async function takeBinary(args: readonly string[]): Promise<[string | undefined, string[]]> {
+  const at = args.indexOf("--binary");
+  if (at < 0) return [undefined, [...args]];
+  const file = args[at + 1];
+  if (file === undefined) throw new Error("--binary needs a file, such as dist/kafscale");
+  const path = await Deno.realPath(file).catch(() => {
+    throw new Error(`there is no ${file}; deno task compile makes one`);
+  });
+  const rest = args.toSpliced(at, 2);
+  const named = rest.some((arg) => !arg.startsWith("-"));
+  return [path, named ? rest : [...rest, ...BINARY_TESTS]];
 }
 
 interface Counts {
@@ -79,31 +103,38 @@ async function run(
 }
 
 /** Runs `args`, or all client suites, with brokers that keep their objects on a MinIO. */
-async function runOnMinio(driver: string, args: readonly string[]): Promise<Counts | undefined> {
+async function runOnMinio(
+  driver: string,
+  args: readonly string[],
+  more: Readonly<Record<string, string>> = {},
+): Promise<Counts | undefined> {
   const { haveMinio, Minio } = await import("../services/minio.ts");
   if (!await haveMinio(`client suites on ${driver}`)) return undefined;
   console.log(`client suites on a MinIO, by the driver ${driver}`);
   const named = args.some((arg) => !arg.startsWith("-"));
   await using minio = await Minio.start();
   const settings = JSON.stringify(minio.settings(await minio.bucket()));
-  const env = { KAFSCALE_TEST_STORE: driver, KAFSCALE_TEST_S3: settings };
+  const env = { ...more, KAFSCALE_TEST_STORE: driver, KAFSCALE_TEST_S3: settings };
   return await run(named ? args : [...args, "tests/clients"], env);
 }
 
 async function main(argv: readonly string[]): Promise<number> {
-  const given = argv.find((arg) => arg.startsWith("--shuffle"));
+  const [binary, wanted] = await takeBinary(argv);
+  if (binary !== undefined) console.log(`the broker is ${binary}`);
+  const given = wanted.find((arg) => arg.startsWith("--shuffle"));
   const seed = given?.split("=")[1] ?? String(crypto.getRandomValues(new Uint16Array(1))[0]);
   console.log(`test order: seed ${seed} (deno task test --shuffle=${seed} repeats it)`);
-  const rest = argv.filter((arg) => arg !== given);
+  const rest = wanted.filter((arg) => arg !== given);
   const store = rest.indexOf("--store");
   const driver = store < 0 ? undefined : rest.splice(store, 2)[1];
   const all = rest.length === 0;
   const args = [`--shuffle=${seed}`, ...rest];
+  const env = binary === undefined ? {} : { KAFSCALE_TEST_BINARY: binary };
   const passes = driver !== undefined
-    ? [() => runOnMinio(driver, args)]
+    ? [() => runOnMinio(driver, args, env)]
     : IN_CI && all
     ? [() => run(args), ...BUCKET_DRIVERS.map((each) => () => runOnMinio(each, args))]
-    : [() => run(args)];
+    : [() => run(args, env)];
   const total = { passed: 0, failed: 0, skipped: 0 };
   let nothing = false;
   for (const pass of passes) {
@@ -116,4 +147,10 @@ async function main(argv: readonly string[]): Promise<number> {
   return total.failed === 0 && !nothing ? 0 : 1;
 }
 
-if (import.meta.main) Deno.exit(await main(Deno.args));
+if (import.meta.main) {
+  const failed = (error: Error) => {
+    console.error(`test: ${error.message}`);
+    return 1;
+  };
+  Deno.exit(await main(Deno.args).catch(failed));
+}
