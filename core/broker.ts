@@ -12,7 +12,7 @@ import {
 } from "./config/limits.ts";
 import { logHoldings } from "./cluster/log_holdings.ts";
 import { ClusterNode } from "./cluster/node.ts";
-import { adopt, join, recover } from "./cluster/recovery.ts";
+import { adopt, checkAlone, join, recover } from "./cluster/recovery.ts";
 import { LEADER_EPOCH, singleNode } from "./cluster/single_node.ts";
 import { GroupCoordinator } from "./groups/coordinator.ts";
 import { shardOf } from "./groups/shards.ts";
@@ -45,7 +45,7 @@ export interface BrokerOptions {
   readonly runtime: Runtime;
   readonly store: ObjectStore;
   readonly metadata: MetadataStore;
-  /** Other brokers share store and metadata; left out: this one leads everything. */
+  /** Other brokers share store and metadata; left out: what the settings say. */
   readonly clustered?: boolean;
   /** The broker cannot go on (fenced, broken invariant): the process should end. */
   readonly onFatal?: (error: unknown) => void;
@@ -106,7 +106,9 @@ class BrokerProcess implements Broker {
     this.#stopping.push(() => topics.stop());
 
     const base = { runtime, store, metadata, topics, namespace, brokerId, signal };
-    const incarnation = this.options.clustered === true ? await join(base) : await recover(base);
+    const { clustered = config.cluster } = this.options;
+    if (!clustered) await checkAlone(metadata, brokerId);
+    const incarnation = clustered ? await join(base) : await recover(base);
     const pool = new SlabPool(SLABS_IDLE_MAX);
     // Of its own, so that what rewriting holds is known.
     const work = new SlabPool(SLABS_IDLE_MAX);
@@ -184,8 +186,9 @@ class BrokerProcess implements Broker {
 
   /** Undefined where this broker leads everything, because its metadata is its own. */
   #joinCluster(topics: TopicRegistry, brokerEpoch: number): ClusterNode | undefined {
-    if (this.options.clustered !== true) return undefined;
     const { config, runtime, store, metadata } = this.options;
+    const { clustered = config.cluster } = this.options;
+    if (!clustered) return undefined;
     this.#node = new ClusterNode({
       runtime,
       store,

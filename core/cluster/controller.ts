@@ -6,12 +6,14 @@
 import { COORDINATOR_SHARDS } from "../config/limits.ts";
 import {
   type AssignmentView,
+  type ChainRef,
   changeAssignment,
   COORDINATORS,
   deleteAssignment,
   type PartitionAssignment,
   UNASSIGNED,
 } from "../metadata/assignments.ts";
+import { readAllChains } from "../metadata/brokers.ts";
 import { TOPICS_PREFIX } from "../metadata/keys.ts";
 import type { MetadataStore } from "../metadata/metadata_store.ts";
 import { type TopicInfo, TopicView } from "../metadata/topic_view.ts";
@@ -71,12 +73,27 @@ export class Controller {
   }
 
   async #write(topicId: string, targets: readonly number[]): Promise<void> {
-    await changeAssignment(this.options.metadata, topicId, (present) => {
+    const { assignments, metadata } = this.options;
+    const unknown = topicId !== COORDINATORS && assignments.of(topicId) === undefined;
+    const sources = unknown ? await this.#deadChains() : [];
+    await changeAssignment(metadata, topicId, (present) => {
       if (!differs(present, targets)) return undefined;
-      const next = targets.map((target, at) => ({ ...present?.[at] ?? UNASSIGNED, target }));
+      const fresh = { ...UNASSIGNED, sources: present === undefined ? sources : [] };
+      const next = targets.map((target, at) => ({ ...present?.[at] ?? fresh, target }));
       // The view of topics may be behind the record: what it doesn't know stays.
       return [...next, ...present?.slice(targets.length) ?? []];
     });
+  }
+
+  /**
+   * Chains of incarnations that are gone. A topic without a record may have been led without one,
+   * by a broker alone, and so have entries in any of them; reading a footer too many costs little.
+   */
+  async #deadChains(): Promise<ChainRef[]> {
+    const { membership, metadata } = this.options;
+    const all = (await readAllChains(metadata)).flatMap(({ chains }) => chains);
+    return all.map(({ brokerId, epoch }) => ({ brokerId, brokerEpoch: epoch }))
+      .filter((chain) => !membership.isLive(chain));
   }
 
   /** Deletes the records of topics that are gone; the view may be behind, so metadata is asked. */

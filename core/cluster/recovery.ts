@@ -2,8 +2,8 @@
  * Start of an incarnation: take a broker epoch, seal the chains of earlier ones, adopt what no
  * manifest covers (DESIGN 1). Costs the footers of those chains, never the data.
  */
-import { openIncarnation, readChains, removeChains } from "../metadata/brokers.ts";
-import { TOPICS_PREFIX } from "../metadata/keys.ts";
+import { openIncarnation, readAllChains, readChains, removeChains } from "../metadata/brokers.ts";
+import { ASSIGNMENTS_PREFIX, TOPICS_PREFIX } from "../metadata/keys.ts";
 import type { MetadataStore } from "../metadata/metadata_store.ts";
 import { TopicView } from "../metadata/topic_view.ts";
 import { RecoveredEntries } from "../log/recovered.ts";
@@ -37,6 +37,31 @@ export async function join(o: RecoveryOptions): Promise<Incarnation> {
   const { epoch } = await openIncarnation(o.metadata, o.brokerId);
   const recovered = new RecoveredEntries();
   return { brokerEpoch: epoch, recovered, sealedEpochs: [], keeping: false };
+}
+
+/** Metadata that this broker alone must not go on with. */
+export class NotAloneError extends Error {
+  override name = "NotAloneError";
+}
+
+/**
+ * For a broker that leads everything: throws one sentence where another broker's chains may hold
+ * records that it wouldn't look for (I2, I12).
+ */
+export async function checkAlone(metadata: MetadataStore, brokerId: number): Promise<void> {
+  const others = (await readAllChains(metadata)).filter((each) => each.brokerId !== brokerId);
+  if (others.length > 0) {
+    throw new NotAloneError(
+      `the data belongs to broker ${
+        others[0]!.brokerId
+      }, not ${brokerId}; set KAFSCALE_BROKER_ID ` +
+        "to that, or KAFSCALE_CLUSTER=true on all brokers where several are to share it",
+    );
+  }
+  const { entries } = await metadata.list(ASSIGNMENTS_PREFIX);
+  if (entries.length > 0) {
+    throw new NotAloneError("the data belongs to a cluster of brokers; set KAFSCALE_CLUSTER=true");
+  }
 }
 
 /** Takes the next broker epoch and reads what earlier incarnations left uncovered. */

@@ -121,6 +121,15 @@ const broker = {
     doc: "Cluster id. Unset: made at the first start and kept in the metadata store; set and " +
       "different from the one kept there, the broker refuses to start.",
   }),
+  cluster: row({
+    category: "broker",
+    kind: boolean(),
+    default: false,
+    scope: "cluster",
+    doc:
+      "Several brokers share the bucket and the metadata (etcd), and the partitions. A preview: " +
+      "not yet proved as far as one broker is.",
+  }),
   brokerLeaseMs: row({
     category: "broker",
     kind: integer({ min: 500, max: 600_000 }),

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import { checkAlone, NotAloneError } from "../../core/cluster/recovery.ts";
 import { ErrorCode } from "../../core/protocol/errors.ts";
-import { append, batchOf, commit, readAll } from "../log/scene.ts";
+import { append, batchOf, BROKER_ID, commit, readAll, Scene } from "../log/scene.ts";
 import { ClusterScene, LEASE_MS, type TestNode } from "./scene.ts";
 
 const PARTITIONS = 6;
@@ -154,5 +155,34 @@ Deno.test("chains that nobody needs are sealed and swept", async () => {
   const log = await leader(s, topic, 0, victim).log(topic, 0);
   assertEquals(values(await readAll(log)), ["kept"]);
   await assertRejects(() => victim.log(topic, 1).then((dead) => commit(dead, ["x"])));
+  await s.stop();
+});
+
+Deno.test("topics that one broker led alone are found whole by a cluster", async () => {
+  const alone = new Scene();
+  const room = await alone.open();
+  const topic = await room.topic("t", 2);
+  await commit(await room.log(topic, 1), ["a", "b"]);
+  room.crash();
+  const s = new ClusterScene(alone);
+  await s.start(21);
+  await s.start(22);
+  await s.settle(2_000);
+  assertEquals(values(await readAll(await leader(s, topic, 1).log(topic, 1))), ["a", "b"]);
+  await s.stop();
+});
+
+Deno.test("a broker that leads alone refuses what other brokers may have written", async () => {
+  const alone = new Scene();
+  const room = await alone.open();
+  room.crash();
+  await checkAlone(alone.metadata.connect(), BROKER_ID);
+  await assertRejects(
+    () => checkAlone(alone.metadata.connect(), 99),
+    NotAloneError,
+    `the data belongs to broker ${BROKER_ID}`,
+  );
+  const { scene: s } = await scene(1);
+  await assertRejects(() => checkAlone(s.metadata.connect(), 1), NotAloneError, "cluster");
   await s.stop();
 });

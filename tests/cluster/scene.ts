@@ -18,16 +18,34 @@ import { WalChain } from "../../core/storage/wal/chain.ts";
 import { SlabPool } from "../../core/storage/wal/slab_pool.ts";
 import { MemoryMetadata } from "../../drivers/metadata/memory/driver.ts";
 import { MemoryObjects, memoryStore } from "../../drivers/storage/memory/driver.ts";
-import { manualRuntime } from "../runtime/manual_runtime.ts";
+import { type ManualRuntime, manualRuntime } from "../runtime/manual_runtime.ts";
 
 const CONFIG = defaultConfig();
 export const LEASE_MS = 6_000;
 
+/** What outlives every broker. */
+export interface World {
+  readonly runtime: ManualRuntime;
+  readonly objects: MemoryObjects;
+  readonly metadata: MemoryMetadata;
+}
+
+function newWorld(): World {
+  const runtime = manualRuntime();
+  return { runtime, objects: new MemoryObjects(), metadata: new MemoryMetadata(runtime) };
+}
+
 export class ClusterScene {
-  readonly runtime = manualRuntime();
-  readonly objects = new MemoryObjects();
-  readonly metadata = new MemoryMetadata(this.runtime);
+  readonly runtime: ManualRuntime;
+  readonly objects: MemoryObjects;
+  readonly metadata: MemoryMetadata;
   readonly nodes: TestNode[] = [];
+
+  constructor({ runtime, objects, metadata }: World = newWorld()) {
+    this.runtime = runtime;
+    this.objects = objects;
+    this.metadata = metadata;
+  }
 
   async start(brokerId: number, rack: string | null = null): Promise<TestNode> {
     const node = new TestNode(this, brokerId, rack);

@@ -33,7 +33,7 @@ import {
 } from "../../drivers/storage/memory/driver.ts";
 import { type ManualRuntime, manualRuntime } from "../runtime/manual_runtime.ts";
 
-const BROKER_ID = 3;
+export const BROKER_ID = 3;
 const CONFIG = defaultConfig({ namespace: "ns", brokerId: BROKER_ID });
 const never = new Promise<never>(() => {});
 
