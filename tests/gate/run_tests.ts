@@ -7,6 +7,7 @@
  * it, or else in those that show whether a binary is whole.
  * The last line is `N passed, N failed, N skipped`; with CI=true a skipped test is a failure.
  */
+import { existsSync } from "node:fs";
 
 const ROOT = new URL("../../", import.meta.url);
 const IN_CI = Deno.env.get("CI") === "true";
@@ -62,8 +63,12 @@ async function takeBinary(args: readonly string[]): Promise<[string | undefined,
     throw new Error(`there is no ${file}; deno task compile makes one`);
   });
   const rest = args.toSpliced(at, 2);
-  const named = rest.some((arg) => !arg.startsWith("-"));
-  return [path, named ? rest : [...rest, ...BINARY_TESTS]];
+  return [path, namesTests(rest) ? rest : [...rest, ...BINARY_TESTS]];
+}
+
+/** Whether there are paths among the arguments, and not only options and their values. */
+function namesTests(args: readonly string[]): boolean {
+  return args.some((arg) => existsSync(new URL(arg, ROOT)));
 }
 
 interface Counts {
@@ -111,11 +116,10 @@ async function runOnMinio(
   const { haveMinio, Minio } = await import("../services/minio.ts");
   if (!await haveMinio(`client suites on ${driver}`)) return undefined;
   console.log(`client suites on a MinIO, by the driver ${driver}`);
-  const named = args.some((arg) => !arg.startsWith("-"));
   await using minio = await Minio.start();
   const settings = JSON.stringify(minio.settings(await minio.bucket()));
   const env = { ...more, KAFSCALE_TEST_STORE: driver, KAFSCALE_TEST_S3: settings };
-  return await run(named ? args : [...args, "tests/clients"], env);
+  return await run(namesTests(args) ? args : [...args, "tests/clients"], env);
 }
 
 async function main(argv: readonly string[]): Promise<number> {
@@ -126,7 +130,10 @@ async function main(argv: readonly string[]): Promise<number> {
   console.log(`test order: seed ${seed} (deno task test --shuffle=${seed} repeats it)`);
   const rest = wanted.filter((arg) => arg !== given);
   const store = rest.indexOf("--store");
-  const driver = store < 0 ? undefined : rest.splice(store, 2)[1];
+  const driver = store < 0 ? undefined : rest.splice(store, 2)[1] ?? "";
+  if (driver !== undefined && !BUCKET_DRIVERS.includes(driver)) {
+    throw new Error(`--store wants ${BUCKET_DRIVERS.join(" or ")}`);
+  }
   const all = rest.length === 0;
   const args = [`--shuffle=${seed}`, ...rest];
   const env = binary === undefined ? {} : { KAFSCALE_TEST_BINARY: binary };
