@@ -14,12 +14,12 @@ export function backoffMs(runtime: Runtime, attempt: number): number {
 /** Repeats a store call that is safe to repeat over passing faults, until the signal aborts. */
 export async function persist<T>(
   o: { readonly runtime: Runtime; readonly signal: AbortSignal },
-  call: () => Promise<T>,
+  call: (attempt: number) => Promise<T>,
 ): Promise<T> {
   for (let attempt = 0;; attempt++) {
     o.signal.throwIfAborted();
     try {
-      return await call();
+      return await call(attempt);
     } catch (error) {
       if (!(error instanceof StoreError) || error.outcome === "fatal") throw error;
       await sleep(o.runtime.timers, backoffMs(o.runtime, attempt), o.signal);
