@@ -158,6 +158,10 @@ export const MERGE_PARTS_MAX = 64;
 /** Idempotent producers remembered per partition; the longest silent go first. */
 export const PRODUCERS_PER_PARTITION_MAX = 10_000;
 
+/** First batches remembered that were refused before their partition saw them, by partition and
+ * producer, for five minutes; the longest remembered go first. About 150 bytes each. */
+export const REFUSED_SEQUENCES_MAX = 20_000;
+
 /** Parsed segment indexes kept in memory (1,000 entries each at the defaults). */
 export const SEGMENT_INDEXES_MAX = 512;
 

@@ -27,6 +27,7 @@ type TopicResponse = NonNullable<Response["responses"]>[number];
 type PartitionResponse = NonNullable<TopicResponse["partitions"]>[number];
 
 const TOPIC_IDS_SINCE = 13;
+const STORAGE_ERROR_SINCE = 6;
 const READ_COMMITTED = 1;
 
 export const fetchHandler = handler(fetch, serveFetch);
@@ -60,7 +61,7 @@ async function serveFetch(
   return {
     errorCode,
     sessionId,
-    responses: groupByTopic(rooms, fetches, named, byId),
+    responses: groupByTopic(rooms, fetches, named, apiVersion),
     nodeEndpoints: fetches.some((one) => namesLeader(one)) ? endpoints(rooms) : [],
   };
 }
@@ -70,8 +71,9 @@ function groupByTopic(
   rooms: Rooms,
   fetches: readonly PartitionFetch[],
   named: readonly boolean[] | undefined,
-  byId: boolean,
+  version: number,
 ): TopicResponse[] {
+  const byId = version >= TOPIC_IDS_SINCE;
   const topics: TopicResponse[] = [];
   let topicKey: string | undefined;
   let partitions: PartitionResponse[] = [];
@@ -82,15 +84,22 @@ function groupByTopic(
       partitions = [];
       topics.push(byId ? { topicId: topicKey, partitions } : { topic: topicKey, partitions });
     }
-    partitions.push(partitionResponse(rooms, one));
+    partitions.push(partitionResponse(rooms, one, version));
   });
   return topics;
 }
 
-function partitionResponse(rooms: Rooms, one: PartitionFetch): PartitionResponse {
+function partitionResponse(
+  rooms: Rooms,
+  one: PartitionFetch,
+  version: number,
+): PartitionResponse {
+  // KIP-112: older clients do not know it, and would give up.
+  const unknownCode = one.errorCode === ErrorCode.KAFKA_STORAGE_ERROR &&
+    version < STORAGE_ERROR_SINCE;
   const response: PartitionResponse = {
     partitionIndex: one.target.partition,
-    errorCode: one.errorCode,
+    errorCode: unknownCode ? ErrorCode.NOT_LEADER_OR_FOLLOWER : one.errorCode,
     highWatermark: one.highWatermark,
     lastStableOffset: one.lastStableOffset,
     logStartOffset: one.logStartOffset,

@@ -1,6 +1,7 @@
 /** Reading a partition: its WAL tail from commits, everything older from segments. */
 import { MalformedError } from "../bytes/mod.ts";
 import { ErrorCode, type ErrorCodeValue } from "../protocol/errors.ts";
+import { inTime } from "../runtime/in_time.ts";
 import { StoreError } from "../storage/object_store.ts";
 import { LeaseSet } from "./lease.ts";
 import type { Isolation, ReadResult } from "./partition.ts";
@@ -16,6 +17,8 @@ export interface ReadRequest {
 }
 
 const RELOADS_MAX = 3;
+/** After it the reader is told to try again. */
+const RELOAD_PATIENCE_MS = 10_000;
 
 /** Read ahead of a consumer that the WAL's tail is loaded for: what its next fetch takes. */
 const TAIL_AHEAD_BYTES = 1 << 20;
@@ -70,10 +73,15 @@ export async function reloaded<T>(log: PartitionLogState, read: () => Promise<T>
     } catch (error) {
       if (!(error instanceof SegmentGoneError) || reloads >= RELOADS_MAX) throw asStoreError(error);
       // The manifest at hand is old: somebody else's retention went on without us.
-      await log.checkpoint.update(async () => {
+      const reload = log.checkpoint.update(async () => {
         await log.checkpoint.load();
         return undefined;
       });
+      // It waits behind other updates, which write until the store takes it.
+      const { timers } = log.context.runtime;
+      if (await inTime(timers, RELOAD_PATIENCE_MS, reload) === undefined) {
+        throw new StoreError("retry", "the partition's manifest could not be read in time");
+      }
     }
   }
 }

@@ -184,6 +184,15 @@ export class BrokerHost {
     return leftovers(this.o.objects, this.#metadata.connect(), namespace, brokerId);
   }
 
+  /** The store refuses everything, or is paused, for a while. */
+  cutStore(prng: Prng): void {
+    const { loop, note, plan } = this.o;
+    const refuses = prng.chance(0.5);
+    const forMs = prng.chance(0.5) ? prng.range(50, 1_000) : prng.range(1_000, 8_000);
+    note("store", `${refuses ? "refuses all" : "is paused"} for ${forMs.toFixed(1)} ms`);
+    plan.store[refuses ? "refusedUntilMs" : "pausedUntilMs"] = loop.nowMs + forMs;
+  }
+
   killZombies(): void {
     for (const { process } of this.#zombies) process.kill();
     this.#zombies = [];

@@ -18,6 +18,7 @@ export interface Plan {
   readonly resetEveryMs: number;
   readonly pauseEveryMs: number;
   readonly metadataOutageEveryMs: number;
+  readonly storeOutageEveryMs: number;
   readonly wallJumpEveryMs: number;
   /** A crash hits between two outside steps of the broker instead of between two events. */
   readonly fuseChance: number;
@@ -49,6 +50,9 @@ export interface Plan {
     readonly compactionIntervalMs: number;
     readonly blockBytes: number;
     readonly orphanSweepIntervalMs: number;
+    readonly s3HealthWindowSec: number;
+    readonly s3LatencyWarnMs: number;
+    readonly s3LatencyCritMs: number;
   };
 }
 
@@ -77,6 +81,7 @@ export function planOf(prng: Prng): Plan {
       lateChance: rate(0.05),
       duplicateChance: rate(0.05),
       lateMs: prng.range(10, 5_000),
+      lostChance: on(0.3) ? prng.range(0, 0.01) : 0,
     },
     network: {
       latencyMinMs: 0.05,
@@ -94,6 +99,7 @@ export function planOf(prng: Prng): Plan {
     resetEveryMs: every(50, 2_000),
     pauseEveryMs: on(0.3) ? prng.range(500, 4_000) : Infinity,
     metadataOutageEveryMs: on(0.3) ? prng.range(500, 4_000) : Infinity,
+    storeOutageEveryMs: on(0.4) ? prng.range(1_000, 8_000) : Infinity,
     wallJumpEveryMs: on(0.3) ? prng.range(500, 4_000) : Infinity,
     fuseChance: on() ? prng.range(0.3, 1) : 0,
     zombieChance: on(0.3) ? prng.range(0.2, 0.8) : 0,
@@ -119,6 +125,9 @@ export function planOf(prng: Prng): Plan {
       compactionIntervalMs: prng.pick([100, 200, 2_000, 86_400_000]),
       blockBytes: prng.pick([256, 4_096, 1024 * 1024]),
       orphanSweepIntervalMs: prng.pick([15_000, 30_000]),
+      s3HealthWindowSec: prng.pick([1, 5, 60]),
+      s3LatencyWarnMs: prng.pick([50, 200]),
+      s3LatencyCritMs: prng.pick([200, 1_000, 3_000]),
     },
   };
 }

@@ -194,6 +194,7 @@ class Simulation {
     repeat(plan.stopEveryMs, () => void host.stop());
     repeat(plan.pauseEveryMs, () => host.pause(prng.range(1, 1_500)));
     repeat(plan.metadataOutageEveryMs, () => host.cutMetadata(prng.range(10, 2_000)));
+    repeat(plan.storeOutageEveryMs, () => host.cutStore(prng));
     repeat(plan.wallJumpEveryMs, () => host.process?.jumpWall(prng.range(-5_000, 60_000)));
     repeat(plan.resetEveryMs, () => {
       const links = [...this.network.links];
