@@ -110,6 +110,9 @@ export function segmentIndex(
   return low;
 }
 
+/** A slot has one content for ever (DESIGN 1), so a replica that has it has the right one. */
+const SLOTS_STALE_OK = true;
+
 /** Consecutive bytes of one WAL object. */
 interface TailRun {
   readonly key: string;
@@ -161,7 +164,7 @@ async function readTail(log: PartitionLogState, o: ReadRequest): Promise<ReadRes
       let lease = cache.tryRead(key, start, end);
       if (lease === undefined) {
         missed = true;
-        lease = await cache.read(key, size, start, end, o.signal);
+        lease = await cache.read(key, size, start, end, o.signal, SLOTS_STALE_OK);
       }
       if (lease === undefined) throw new SegmentGoneError("WAL object is gone");
       for (const part of leases.add(lease)) records.push(part);
@@ -172,7 +175,7 @@ async function readTail(log: PartitionLogState, o: ReadRequest): Promise<ReadRes
   }
   // A consumer that catches up comes back for these; faults are then told to it.
   for (const { key, size, start, end } of missed ? ahead : []) {
-    readAhead.start(key, size, start, end, signal);
+    readAhead.start(key, size, start, end, signal, SLOTS_STALE_OK);
   }
   log.context.traffic.readBytes += bytes;
   return {

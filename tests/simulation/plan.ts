@@ -10,6 +10,8 @@ import type { NetworkFaults } from "./sim_network.ts";
 export interface Plan {
   readonly chaosMs: number;
   readonly store: MemoryFaults;
+  /** Where there is one, the broker reads old bytes from it. */
+  readonly replica: ReplicaWeather | undefined;
   readonly network: NetworkFaults;
   readonly metadata: MetadataWeather;
   /** Mean times between events; Infinity: never. */
@@ -56,6 +58,13 @@ export interface Plan {
   };
 }
 
+export interface ReplicaWeather {
+  /** How far it is behind at most; long ones outlive what they copy. */
+  lagMaxMs: number;
+  readonly copiesDeletions: boolean;
+  readonly faults: MemoryFaults;
+}
+
 export interface MetadataWeather {
   latencyMaxMs: number;
   failBeforeChance: number;
@@ -94,6 +103,7 @@ export function planOf(prng: Prng): Plan {
       failBeforeChance: rate(0.05),
       failAfterChance: rate(0.05),
     },
+    replica: on(0.3) ? replicaOf(prng) : undefined,
     crashEveryMs: crashes,
     stopEveryMs: on(0.3) ? prng.range(1_000, 6_000) : Infinity,
     resetEveryMs: every(50, 2_000),
@@ -139,4 +149,19 @@ function trimOf(prng: Prng): Record<string, string> {
     { "retention.bytes": String(prng.between(500, 8_000)) },
     { "retention.ms": String(prng.between(500, 4_000)) },
   ]);
+}
+
+function replicaOf(prng: Prng): ReplicaWeather {
+  return {
+    lagMaxMs: prng.pick([0, 50, 2_000, 20_000]),
+    copiesDeletions: prng.chance(0.5),
+    faults: {
+      ...CALM,
+      latencyMinMs: 0.1,
+      latencyMaxMs: prng.range(0.1, 5),
+      failBeforeChance: prng.pick([0, 0.1, 0.9]),
+      slowChance: prng.pick([0, 0.05]),
+      slowMs: 3_000,
+    },
+  };
 }
