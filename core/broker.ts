@@ -27,6 +27,7 @@ import { RefusedSequences } from "./log/refused_sequences.ts";
 import { SegmentReader } from "./log/segment_reader.ts";
 import { WalLedger } from "./log/wal_ledger.ts";
 import { clusterId, raiseLowWater } from "./metadata/brokers.ts";
+import { firstAnswer } from "./metadata/metadata_check.ts";
 import type { MetadataStore } from "./metadata/metadata_store.ts";
 import { ProducerIds } from "./metadata/producer_ids.ts";
 import { topicSettings } from "./metadata/topic_config.ts";
@@ -176,7 +177,8 @@ class BrokerProcess implements Broker {
 
   async #identify(): Promise<void> {
     const { config, runtime, metadata } = this.options;
-    this.clusterId = await clusterId(metadata, runtime, config.clusterId);
+    const identity = clusterId(metadata, runtime, config.clusterId);
+    this.clusterId = await firstAnswer(runtime, identity);
     if (config.clusterId === null || config.clusterId === this.clusterId) return;
     throw new WrongClusterError(
       `the metadata store belongs to cluster ${this.clusterId}, not ${config.clusterId}; ` +
