@@ -14,3 +14,4 @@ export * from "./in_time.ts";
 export * from "./latency_histogram.ts";
 export * from "./semaphore.ts";
 export * from "./sleep.ts";
+export * from "./unless_aborted.ts";

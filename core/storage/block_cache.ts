@@ -8,7 +8,7 @@
  * - Cost is counted in whole buffers: a view of one byte into a slab costs the slab.
  */
 import { MalformedError } from "../bytes/mod.ts";
-import { deferred, invariant } from "../runtime/mod.ts";
+import { deferred, invariant, unlessAborted } from "../runtime/mod.ts";
 import { type BlockBuffers, costOf, type LoadedRun, loadRun, runMemory } from "./block_buffers.ts";
 import type { ObjectStore } from "./object_store.ts";
 
@@ -389,14 +389,4 @@ export class BlockCache {
       if (this.#bytes <= capacityBytes) return;
     }
   }
-}
-
-function unlessAborted<T>(wait: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return wait;
-  return new Promise((resolve, reject) => {
-    const onAbort = () => reject(signal.reason);
-    if (signal.aborted) onAbort();
-    else signal.addEventListener("abort", onAbort, { once: true });
-    wait.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
-  });
 }

@@ -4,7 +4,7 @@ import { MemoryObjects } from "../../drivers/storage/memory/driver.ts";
 import type { Prng } from "./prng.ts";
 
 export class ReplicatedObjects extends MemoryObjects {
-  /** Behind by up to `lagMs`; of one object's changes the newest wins, in whatever order they come. */
+  /** Behind by up to `lagMs`; of one object's changes the newest wins. */
   readonly replica = new MemoryObjects();
   readonly #applied = new Map<string, number>();
   #changes = 0;

@@ -72,7 +72,7 @@ Deno.test("replica_read gives a range that is cut at the object's end by the pri
   assertEquals(primary.calls, 1);
 });
 
-Deno.test("replica_read leaves a failing replica alone, tries it again, and goes back", async () => {
+Deno.test("replica_read leaves a failing replica alone, and goes back to it", async () => {
   const { runtime, primary, replica, store, read, counts } = scene();
   primary.objects.set("a", bytes(1, 2, 3, 4));
   replica.objects.set("a", bytes(1, 2, 3, 4));
@@ -183,7 +183,7 @@ function withInto(store: WeatherStore): ObjectStore {
 }
 
 for (const how of ["getInto()", "get()"] as const) {
-  Deno.test(`replica_read fills the caller's buffers with whole answers only (${how})`, async () => {
+  Deno.test(`replica_read fills buffers with whole answers only (${how})`, async () => {
     const runtime = manualRuntime();
     const primary = new WeatherStore(runtime);
     const replica = new WeatherStore(runtime);
