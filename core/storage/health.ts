@@ -58,7 +58,7 @@ const VALUES = { healthy: 0, degraded: 1, unavailable: 2 } as const;
 const TICK_MAX_MS = 500;
 /** Pauses between probes of an unavailable store: they double, with full jitter. */
 const PROBE_PAUSE_MIN_MS = 250;
-const PROBE_PAUSE_MAX_MS = 5_000;
+const PROBE_PAUSE_MAX_MS = 2_000;
 
 export class StoreHealth implements CallObserver, StoreGate {
   readonly #writes: SideHealth;

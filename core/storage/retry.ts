@@ -3,7 +3,7 @@ import { sleep } from "../runtime/sleep.ts";
 import { StoreError } from "./object_store.ts";
 
 const BACKOFF_FIRST_MS = 20;
-const BACKOFF_MAX_MS = 5_000;
+const BACKOFF_MAX_MS = 2_000;
 
 /** Full jitter: uniform between half and the whole of the doubled delay. */
 export function backoffMs(runtime: Runtime, attempt: number): number {
