@@ -54,6 +54,10 @@ export const FETCH_RESPONSE_BYTES_FLOOR = 256 * 1024;
 /** Partitions of one fetch that are read at the same time. */
 export const FETCH_READS_PARALLEL = 16;
 
+/** A fetch that only fails because the store is away is answered after this long, or its own
+ * max_wait: Java's consumer asks again at once, thousands of times a second. */
+export const STORAGE_ERROR_PAUSE_MS = 500;
+
 /** Partitions of one ListOffsets or DeleteRecords that are worked on at the same time. */
 export const OFFSET_LOOKUPS_PARALLEL = 16;
 

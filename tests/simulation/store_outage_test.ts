@@ -98,11 +98,11 @@ class World {
     return { ...rest, values: [...first.values, ...rest.values] };
   }
 
-  async fetchOnce(partition: number, fetchOffset: number) {
+  async fetchOnce(partition: number, fetchOffset: number, maxWaitMs = 0) {
     const sentMs = this.loop.nowMs;
     const partitions = [{ partition, fetchOffset, partitionMaxBytes: 1_000_000 }];
     const answer = await this.wire.request(fetch, 13, {
-      maxWaitMs: 0,
+      maxWaitMs,
       minBytes: 1,
       maxBytes: 1_000_000,
       isolationLevel: 0,
@@ -160,6 +160,10 @@ for (const kind of ["refusedUntilMs", "pausedUntilMs"] as const) {
     const unloaded = await world.until(world.fetch(2));
     assertEquals(unloaded.code, KAFKA_STORAGE_ERROR);
     assert(unloaded.ms < 50, `a refusal took ${unloaded.ms} ms`);
+    // Consumers that ask again at once, as Java's do, are held back a little.
+    const patient = await world.until(world.fetchOnce(2, 0, 5_000));
+    assertEquals(patient.code, KAFKA_STORAGE_ERROR);
+    assert(patient.ms >= 500 && patient.ms < 550, `a refusal took ${patient.ms} ms`);
 
     await world.pass(26_000);
     assertEquals(world.state, "degraded");
