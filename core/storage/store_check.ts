@@ -31,6 +31,7 @@ export async function checkStore(
   const endMs = clock.monotonicMs() + CHECK_PATIENCE_MS;
   const timer = timers.after(CHECK_PATIENCE_MS, () => abort.abort());
   try {
+    let told: StoreError | undefined;
     for (let attempt = 0;; attempt++) {
       const left = abort.signal;
       try {
@@ -39,8 +40,11 @@ export async function checkStore(
         }
       } catch (error) {
         if (!(error instanceof StoreError)) throw error;
+        // What an abort brings tells nothing of the store.
+        if (!left.aborted) told = error;
         const late = left.aborted || clock.monotonicMs() >= endMs;
-        if (error.outcome === "fatal" || late) throw unwritable(error, late && !signal.aborted);
+        if (late && !signal.aborted) throw unwritable(error, told?.message ?? "it does not answer");
+        if (error.outcome === "fatal" || late) throw unwritable(error);
         await sleep(timers, backoffMs(runtime, attempt), left);
         continue;
       }
@@ -54,9 +58,11 @@ export async function checkStore(
   }
 }
 
-function unwritable(cause: StoreError, late: boolean): UnfitStoreError {
-  const after = late ? ` within ${CHECK_PATIENCE_MS / 1_000} s` : "";
-  const message = `the object store cannot be written${after}: ${cause.message}`;
+/** `late`: what was heard of the store in all the time that it was given. */
+function unwritable(cause: StoreError, late?: string): UnfitStoreError {
+  const message = late === undefined
+    ? `the object store cannot be written: ${cause.message}`
+    : `the object store cannot be written within ${CHECK_PATIENCE_MS / 1_000} s: ${late}`;
   return new UnfitStoreError(message, { cause });
 }
 

@@ -8,6 +8,13 @@ import {
 } from "../../core/storage/object_store.ts";
 import { MemoryObjects, memoryStore } from "../../drivers/storage/memory/driver.ts";
 
+/** What the conformance suite cannot ask of a store in memory, nor of one that wraps it. */
+export const MEMORY_LACKS = {
+  "get-into": "the driver does not offer it",
+  "wrong-credentials": "it knows no credentials",
+  "missing-bucket": "it knows no buckets",
+};
+
 /**
  * `fine`: answers after `latencyMs`; `hang`: waits until the weather changes or the call is given
  * up; an outcome: fails with it after `latencyMs`, without effect.
