@@ -1,6 +1,7 @@
 /** The primary's promises hold whatever its replica does, for reads that ask it, too. */
 import { systemLog, systemRuntime } from "../../../core/runtime/system.ts";
 import { type ObjectStore, StoreError } from "../../../core/storage/object_store.ts";
+import { openFileStore } from "../../../drivers/storage/file/driver.ts";
 import { MemoryObjects, memoryStore } from "../../../drivers/storage/memory/driver.ts";
 import { replicaReadStore } from "../../../drivers/storage/replica_read/driver.ts";
 import { objectStoreConformance } from "../../conformance/object_store.ts";
@@ -11,7 +12,12 @@ const OPTIONS = { largeBytes: 2 << 20, skip: MEMORY_LACKS };
 
 /** All its reads say that an old answer would do. */
 function staleOk(store: ObjectStore): ObjectStore {
+  const { getInto } = store;
   return {
+    ...(getInto === undefined ? {} : {
+      getInto: (key, start, into, o) =>
+        getInto.call(store, key, start, into, { ...o, staleOk: true }),
+    }),
     advice: store.advice,
     putIfAbsent: (key, body, o) => store.putIfAbsent(key, body, o),
     put: (key, body, o) => store.put(key, body, o),
@@ -45,6 +51,22 @@ for (const [name, get] of Object.entries({ "an empty": absent, "a failing": fail
     return Promise.resolve({ store: staleOk(store) });
   }, OPTIONS);
 }
+
+objectStoreConformance("file, asking a view of the same directory", async () => {
+  const dir = await Deno.makeTempDir({ prefix: "kafscale-replica-" });
+  const primary = await openFileStore({ dir });
+  const replica = await openFileStore({ dir, readOnly: true });
+  return {
+    store: staleOk(replicaReadStore({ runtime, primary, replica })),
+    dispose: () => Deno.remove(dir, { recursive: true }),
+  };
+}, {
+  ...OPTIONS,
+  skip: {
+    "a key may go on where another ends":
+      "a file system name is a file or a folder; no KafScale key is both",
+  },
+});
 
 objectStoreConformance("memory, asking a replica without lag", () => {
   const objects = new MemoryObjects();
