@@ -6,6 +6,7 @@ import { advertisedAddress, type Config } from "./config/mod.ts";
 import {
   FETCH_BYTES_IN_FLIGHT_MAX,
   PRODUCERS_PER_PARTITION_MAX,
+  REFUSED_SEQUENCES_MAX,
   SEGMENT_INDEXES_MAX,
   SLABS_IDLE_MAX,
   UNCOMMITTED_BYTES_MAX,
@@ -22,9 +23,11 @@ import type { BrokerInfo, Rooms } from "./handlers/rooms.ts";
 import { Housekeeping } from "./log/housekeeping.ts";
 import type { LogContext } from "./log/log_context.ts";
 import { Logs } from "./log/logs.ts";
+import { RefusedSequences } from "./log/refused_sequences.ts";
 import { SegmentReader } from "./log/segment_reader.ts";
 import { WalLedger } from "./log/wal_ledger.ts";
 import { clusterId, raiseLowWater } from "./metadata/brokers.ts";
+import { firstAnswer } from "./metadata/metadata_check.ts";
 import type { MetadataStore } from "./metadata/metadata_store.ts";
 import { ProducerIds } from "./metadata/producer_ids.ts";
 import { topicSettings } from "./metadata/topic_config.ts";
@@ -33,6 +36,8 @@ import type { Runtime } from "./runtime/runtime.ts";
 import { Semaphore } from "./runtime/semaphore.ts";
 import { createServer, type Server } from "./server/server.ts";
 import { BlockCache } from "./storage/block_cache.ts";
+import { GuardedStore, type StoreView } from "./storage/guarded_store.ts";
+import type { HealthSettings } from "./storage/health.ts";
 import { ReadAhead } from "./storage/read_ahead.ts";
 import type { ObjectStore } from "./storage/object_store.ts";
 import { checkStore } from "./storage/store_check.ts";
@@ -56,6 +61,8 @@ export interface Broker {
   readonly host: string;
   readonly port: number;
   readonly clusterId: string;
+  /** Figures and health of the object store. */
+  readonly storeView: StoreView;
   /** Accepts no further connections and commits what is open. */
   drain(): Promise<void>;
   /** Drains, closes connections, and ends all background work. Drivers stay open. Idempotent. */
@@ -85,15 +92,27 @@ class BrokerProcess implements Broker {
   clusterId = "";
   readonly #abort = new AbortController();
   readonly #stopping: (() => Promise<void> | void)[] = [];
+  readonly #store: GuardedStore;
   #chain: WalChain | undefined;
   #server: Server | undefined;
   #node: ClusterNode | undefined;
   #stopped: Promise<void> | undefined;
 
-  constructor(readonly options: BrokerOptions) {}
+  constructor(readonly options: BrokerOptions) {
+    const { config, runtime, store } = options;
+    const { namespace, brokerId } = config;
+    const health = healthSettings(config);
+    this.#store = new GuardedStore({ runtime, store, namespace, brokerId, health });
+    this.#stopping.push(() => this.#store.stop());
+  }
+
+  get storeView(): StoreView {
+    return this.#store;
+  }
 
   async start(): Promise<void> {
-    const { config, runtime, store, metadata } = this.options;
+    const { config, runtime, metadata } = this.options;
+    const { patient: store } = this.#store;
     const { namespace, brokerId } = config;
     const signal = this.#abort.signal;
     void metadata.failed?.then((error) => {
@@ -160,7 +179,8 @@ class BrokerProcess implements Broker {
 
   async #identify(): Promise<void> {
     const { config, runtime, metadata } = this.options;
-    this.clusterId = await clusterId(metadata, runtime, config.clusterId);
+    const identity = clusterId(metadata, runtime, config.clusterId);
+    this.clusterId = await firstAnswer(runtime, identity);
     if (config.clusterId === null || config.clusterId === this.clusterId) return;
     throw new WrongClusterError(
       `the metadata store belongs to cluster ${this.clusterId}, not ${config.clusterId}; ` +
@@ -169,7 +189,8 @@ class BrokerProcess implements Broker {
   }
 
   #openCache(pool: SlabPool, work: SlabPool): BlockCache {
-    const { config, store } = this.options;
+    const { config } = this.options;
+    const { gated: store } = this.#store;
     const blocks = blockBuffers(store.advice.rangeBytes);
     return new BlockCache({
       store,
@@ -186,8 +207,9 @@ class BrokerProcess implements Broker {
 
   /** Undefined where this broker leads everything, because its metadata is its own. */
   #joinCluster(topics: TopicRegistry, brokerEpoch: number): ClusterNode | undefined {
-    const { config, runtime, store, metadata } = this.options;
+    const { config, runtime, metadata } = this.options;
     const { clustered = config.cluster } = this.options;
+    const { patient: store } = this.#store;
     if (!clustered) return undefined;
     this.#node = new ClusterNode({
       runtime,
@@ -215,8 +237,10 @@ class BrokerProcess implements Broker {
     pool: SlabPool,
     node: ClusterNode | undefined,
   ): LogContext {
-    const { config, runtime, store } = this.options;
+    const { config, runtime } = this.options;
+    const { gated: store, gate: health } = this.#store;
     const readAhead = new ReadAhead(cache);
+    health.onChange(() => chain.wakeWaiters());
     return {
       runtime,
       store,
@@ -224,6 +248,8 @@ class BrokerProcess implements Broker {
       readAhead,
       segments: new SegmentReader(store, cache, readAhead, SEGMENT_INDEXES_MAX),
       chain,
+      health,
+      refused: new RefusedSequences(runtime.clock, REFUSED_SEQUENCES_MAX),
       pool,
       namespace: config.namespace,
       settings: (topic) => topicSettings(topic, config),
@@ -241,7 +267,8 @@ class BrokerProcess implements Broker {
     pool: SlabPool,
     onCommitted: (object: WalObject, commit: Commit) => void,
   ): WalChain {
-    const { config, runtime, store } = this.options;
+    const { config, runtime } = this.options;
+    const { patient: store } = this.#store;
     const { advice } = store;
     const chain = new WalChain({
       runtime,
@@ -330,6 +357,16 @@ class BrokerProcess implements Broker {
     this.#abort.abort();
     for (const stop of this.#stopping.reverse()) await stop();
   }
+}
+
+function healthSettings(config: Config): HealthSettings {
+  return {
+    windowMs: config.s3HealthWindowSec * 1_000,
+    latencyWarnMs: config.s3LatencyWarnMs,
+    latencyCritMs: config.s3LatencyCritMs,
+    errorRateWarn: config.s3ErrorRateWarn,
+    errorRateCrit: config.s3ErrorRateCrit,
+  };
 }
 
 /** What is kept of buffers for blocks while they are not in use. */

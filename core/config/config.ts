@@ -181,6 +181,8 @@ function derive(
   };
   atMost("groupMinSessionTimeoutMs", "groupMaxSessionTimeoutMs");
   atMost("maxMessageBytes", "maxFrameBytes");
+  atMost("s3LatencyWarnMs", "s3LatencyCritMs");
+  atMost("s3ErrorRateWarn", "s3ErrorRateCrit");
 }
 
 /** Which metadata driver was asked for; never another one than that. */

@@ -4,7 +4,7 @@ import { parseListenAddress } from "./address.ts";
 
 /** One kind of value; `T` is what the broker works with. */
 export interface Kind<T> {
-  readonly type: "integer" | "size" | "boolean" | "choice" | "text" | "address";
+  readonly type: "integer" | "number" | "size" | "boolean" | "choice" | "text" | "address";
   /** Reads text (environment, flags) and JSON values (file) alike. */
   readonly schema: z.ZodType<T>;
   /** Completes "KAFSCALE_X must be …". */
@@ -74,6 +74,18 @@ export function integer({ min, max }: Bounds): Kind<number> {
     type: "integer",
     schema: z.preprocess(readInteger, z.number().int().min(min).max(max)),
     expects: `a whole number from ${min} to ${max}`,
+    show: String,
+  };
+}
+
+/** A share of a whole, 0 to 1. */
+export function share(): Kind<number> {
+  const read = (input: unknown) =>
+    typeof input === "string" && /^\d*\.?\d+$/.test(input.trim()) ? Number(input) : input;
+  return {
+    type: "number",
+    schema: z.preprocess(read, z.number().min(0).max(1)),
+    expects: "a share from 0 to 1, such as 0.2",
     show: String,
   };
 }

@@ -15,11 +15,6 @@ export interface LaterSetting {
 export const LATER_SETTINGS: Readonly<Record<string, LaterSetting>> = {
   metricsAddr: { part: "metrics", doc: "Listen address of Prometheus metrics and health checks." },
   controlAddr: { part: "control", doc: "Listen address of the gRPC control service." },
-  s3HealthWindowSec: { part: "s3", doc: "Window over which store health is judged." },
-  s3LatencyWarnMs: { part: "s3", doc: "Store latency that counts as degraded." },
-  s3LatencyCritMs: { part: "s3", doc: "Store latency that counts as unavailable." },
-  s3ErrorRateWarn: { part: "s3", doc: "Store error rate that counts as degraded." },
-  s3ErrorRateCrit: { part: "s3", doc: "Store error rate that counts as unavailable." },
   opsToken: { part: "ops", doc: "Bearer token of the ops HTTP API.", secret: true },
   aclEnabled: { part: "security", doc: "Check access control lists." },
   aclJson: { part: "security", doc: "Access control lists as JSON." },

@@ -54,6 +54,10 @@ export const FETCH_RESPONSE_BYTES_FLOOR = 256 * 1024;
 /** Partitions of one fetch that are read at the same time. */
 export const FETCH_READS_PARALLEL = 16;
 
+/** A fetch that only fails because the store is away is answered after this long, or its own
+ * max_wait: Java's consumer asks again at once, thousands of times a second. */
+export const STORAGE_ERROR_PAUSE_MS = 500;
+
 /** Partitions of one ListOffsets or DeleteRecords that are worked on at the same time. */
 export const OFFSET_LOOKUPS_PARALLEL = 16;
 
@@ -157,6 +161,10 @@ export const MERGE_PARTS_MAX = 64;
 
 /** Idempotent producers remembered per partition; the longest silent go first. */
 export const PRODUCERS_PER_PARTITION_MAX = 10_000;
+
+/** First batches remembered that were refused before their partition saw them, by partition and
+ * producer, for five minutes; the longest remembered go first. About 150 bytes each. */
+export const REFUSED_SEQUENCES_MAX = 20_000;
 
 /** Parsed segment indexes kept in memory (1,000 entries each at the defaults). */
 export const SEGMENT_INDEXES_MAX = 512;

@@ -12,6 +12,7 @@ import {
   integer,
   type Kind,
   optional,
+  share,
   size,
   text,
   trimmed,
@@ -267,6 +268,49 @@ const storage = {
     scope: "cluster",
     kafka: "producer.id.expiration.ms",
     doc: "Time after which the state of an idle idempotent producer is forgotten.",
+  }),
+} as const;
+
+/** How the store's health is judged; the names are KafScale's, for every storage driver. */
+const health = {
+  s3HealthWindowSec: row({
+    category: "storage",
+    kind: integer({ min: 1, max: 3_600 }),
+    default: 60,
+    scope: "broker",
+    doc: "Seconds of calls over which the object store's health is judged.",
+  }),
+  s3LatencyWarnMs: row({
+    category: "storage",
+    kind: integer({ min: 1, max: 600_000 }),
+    default: 500,
+    scope: "broker",
+    doc: "Mean latency of calls, the transfer of their bytes not counted, from which on the " +
+      "object store counts as degraded.",
+  }),
+  s3LatencyCritMs: row({
+    category: "storage",
+    kind: integer({ min: 10, max: 600_000 }),
+    default: 3_000,
+    scope: "broker",
+    doc: "The same for unavailable; and how long the store may leave all calls without an answer " +
+      "before it counts as unavailable.",
+  }),
+  s3ErrorRateWarn: row({
+    category: "storage",
+    kind: share(),
+    default: 0.2,
+    scope: "broker",
+    doc: "Share of calls that fail or are throttled at the first try, from which on the object " +
+      "store counts as degraded.",
+  }),
+  s3ErrorRateCrit: row({
+    category: "storage",
+    kind: share(),
+    default: 0.6,
+    scope: "broker",
+    doc: "Share of calls that fail at the first try, from which on the object store counts as " +
+      "unavailable.",
   }),
 } as const;
 
@@ -696,6 +740,7 @@ export const SETTINGS = {
   ...broker,
   ...storage,
   ...etcd,
+  ...health,
   ...s3,
   ...cache,
   ...topics,

@@ -4,7 +4,8 @@
  * Answers when every batch's commit is durable (I1): acks=1 and acks=all mean the same, acks=0 is
  * logged alike and gets no answer. Results are per partition; a refusal that was computed from
  * uncommitted state waits for that state. What isn't committed within `timeoutMs` is answered with
- * REQUEST_TIMED_OUT: it may still be committed, and an idempotent retry is recognised (I6).
+ * REQUEST_TIMED_OUT: it may still be committed, and an idempotent retry is recognised (I6). While
+ * the store is unavailable: KAFKA_STORAGE_ERROR at once.
  *
  * Names up to v12, topic ids from v13 on (KIP-516). KIP-951 leader hints: on
  * NOT_LEADER_OR_FOLLOWER.
@@ -13,6 +14,7 @@ import { produce } from "../protocol/messages/00_produce.ts";
 import type { LooseResponseOf, RequestOf } from "../protocol/api.ts";
 import { ErrorCode, type ErrorCodeValue } from "../protocol/errors.ts";
 import type { AppendResult, PartitionLog } from "../log/partition.ts";
+import type { TopicInfo } from "../metadata/topics.ts";
 import { handler, type RequestContext } from "./handler.ts";
 import type { Rooms } from "./rooms.ts";
 
@@ -36,6 +38,8 @@ interface TopicOutcome {
 /** With a client's time-out of 0 or less, the wait for a commit is bounded by this all the same. */
 const TIMEOUT_MIN_MS = 1_000;
 
+const STORAGE_ERROR_SINCE = 4;
+
 export const produceHandler = {
   ...handler(produce, answerProduce),
   // The batches are copied straight from the frame into the open commit.
@@ -50,7 +54,7 @@ async function answerProduce(
   const wanted = request.acks;
   const topics = wanted === 0 || wanted === 1 || wanted === -1
     ? await appendAll(rooms, context, request)
-    : refuseAll(request, ErrorCode.INVALID_REQUIRED_ACKS);
+    : refuseAll(rooms, request, ErrorCode.INVALID_REQUIRED_ACKS);
   context.release();
   const commits = new Set<Promise<ErrorCodeValue>>();
   for (const { partitions } of topics) {
@@ -60,7 +64,7 @@ async function answerProduce(
   }
   const answer = async () => {
     const codes = await settle(rooms, commits, Math.max(request.timeoutMs, TIMEOUT_MIN_MS));
-    return respond(rooms, topics, codes);
+    return respond(rooms, topics, codes, context.apiVersion);
   };
   if (wanted !== 0) return await answer();
   // As in Kafka: a client that wants no answers learns of an error by losing its connection; the
@@ -84,10 +88,11 @@ async function appendAll(
   context: RequestContext,
   request: Request,
 ): Promise<TopicOutcome[]> {
-  const { logs, topics } = rooms;
+  const { logs } = rooms;
+  if (logs.refusal !== 0) return refuseAll(rooms, request, logs.refusal);
   const waits: Promise<unknown>[] = [];
   const opened = request.topicData.map((data) => {
-    const topic = context.apiVersion >= 13 ? topics.byId(data.topicId) : topics.byName(data.name);
+    const topic = topicOf(rooms, data);
     const unknown = context.apiVersion >= 13
       ? ErrorCode.UNKNOWN_TOPIC_ID
       : ErrorCode.UNKNOWN_TOPIC_OR_PARTITION;
@@ -109,18 +114,23 @@ async function appendAll(
     topicId: data.topicId,
     partitions: data.partitionData.map((partition, index) => {
       const log = refusal !== 0 ? refusal : ready[at]![index]!;
+      if (typeof log === "number") return refuseUnseen(rooms, data, partition, log);
       return append(partition, log, request.transactionalId, context.apiVersion);
     }),
   }));
 }
 
+/** By id since version 13, by name before. */
+function topicOf({ topics }: Rooms, { name, topicId }: TopicData): TopicInfo | undefined {
+  return name === "" ? topics.byId(topicId) : topics.byName(name);
+}
+
 function append(
   { index, records }: PartitionData,
-  log: PartitionLog | ErrorCodeValue,
+  log: PartitionLog,
   transactionalId: string | null,
   produceVersion: number,
 ): Outcome {
-  if (typeof log === "number") return refused(index, log, null);
   if (transactionalId !== null) {
     const message = "transactions are not available on this broker";
     return refused(index, ErrorCode.INVALID_TXN_STATE, message);
@@ -145,12 +155,24 @@ function refused(index: number, errorCode: ErrorCodeValue, errorMessage: string 
   };
 }
 
-function refuseAll(request: Request, code: ErrorCodeValue): TopicOutcome[] {
-  return request.topicData.map(({ name, topicId, partitionData }) => ({
-    name,
-    topicId,
-    partitions: partitionData.map(({ index }) => refused(index, code, null)),
+function refuseAll(rooms: Rooms, request: Request, code: ErrorCodeValue): TopicOutcome[] {
+  return request.topicData.map((data) => ({
+    name: data.name,
+    topicId: data.topicId,
+    partitions: data.partitionData.map((partition) => refuseUnseen(rooms, data, partition, code)),
   }));
+}
+
+/** A refusal without the partition's seeing the batch; what follows it must not come before it. */
+function refuseUnseen(
+  rooms: Rooms,
+  data: TopicData,
+  { index, records }: PartitionData,
+  code: ErrorCodeValue,
+): Outcome {
+  const topic = topicOf(rooms, data);
+  if (topic !== undefined) rooms.logs.noteRefused(topic.id, index, records);
+  return refused(index, code, null);
 }
 
 type Codes = Map<Promise<ErrorCodeValue>, ErrorCodeValue>;
@@ -178,7 +200,12 @@ async function settle(
   return codes;
 }
 
-function respond(rooms: Rooms, topics: readonly TopicOutcome[], codes: Codes): Response {
+function respond(
+  rooms: Rooms,
+  topics: readonly TopicOutcome[],
+  codes: Codes,
+  version: number,
+): Response {
   let moved = false;
   const responses = topics.map(({ name, topicId, partitions }) => ({
     name,
@@ -187,7 +214,10 @@ function respond(rooms: Rooms, topics: readonly TopicOutcome[], codes: Codes): R
       const committed = result.committed === undefined
         ? 0
         : codes.get(result.committed) ?? ErrorCode.REQUEST_TIMED_OUT;
-      const errorCode = committed !== 0 ? committed : result.errorCode;
+      const code = committed !== 0 ? committed : result.errorCode;
+      // KIP-112: older clients do not know it, and would give up.
+      const unknownCode = code === ErrorCode.KAFKA_STORAGE_ERROR && version < STORAGE_ERROR_SINCE;
+      const errorCode = unknownCode ? ErrorCode.NOT_LEADER_OR_FOLLOWER : code;
       if (errorCode === ErrorCode.NOT_LEADER_OR_FOLLOWER) moved = true;
       const failed = errorCode !== 0;
       return {

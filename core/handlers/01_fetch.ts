@@ -4,17 +4,19 @@
  *     Fetch => max_wait min_bytes max_bytes isolation session_id session_epoch
  *              [topic [partition leader_epoch offset last_fetched_epoch max_bytes]] [forgotten]
  *
- * Waits until min_bytes can be read or max_wait is over; a partition with an error ends the wait.
+ * Waits until min_bytes can be read or max_wait is over; a partition with an error ends the wait,
+ * but for KAFKA_STORAGE_ERROR, which is told after a moment where there is nothing else to tell.
  * Returns whole batches as they are stored: at least one, even above the limits, if there is one
  * (KIP-74). v7: fetch sessions (KIP-227). v9: leader epochs (KIP-320). v12: diverging epochs
  * (KIP-595). v13: topic ids (KIP-516). v16: the leader in answers of a non-leader (KIP-951).
  * Not done: preferred read replicas (KIP-392: -1 is answered); replicas as fetchers (treated as
  * consumers: they see committed records only).
  */
-import { FETCH_READS_PARALLEL } from "../config/limits.ts";
+import { FETCH_READS_PARALLEL, STORAGE_ERROR_PAUSE_MS } from "../config/limits.ts";
 import type { LooseResponseOf, RequestOf } from "../protocol/api.ts";
 import { ErrorCode } from "../protocol/errors.ts";
 import { fetch } from "../protocol/messages/01_fetch.ts";
+import { sleep } from "../runtime/mod.ts";
 import { findLogs, PartitionFetch } from "./fetch/partition_fetch.ts";
 import { readPartitions } from "./fetch/read.ts";
 import { waitForBytes } from "./fetch/wait.ts";
@@ -27,6 +29,7 @@ type TopicResponse = NonNullable<Response["responses"]>[number];
 type PartitionResponse = NonNullable<TopicResponse["partitions"]>[number];
 
 const TOPIC_IDS_SINCE = 13;
+const STORAGE_ERROR_SINCE = 6;
 const READ_COMMITTED = 1;
 
 export const fetchHandler = handler(fetch, serveFetch);
@@ -56,13 +59,23 @@ async function serveFetch(
     const { fetchBytes, runtime } = rooms;
     await readPartitions(context, fetches, isolation, maxBytes, fetchBytes, runtime.log);
   }
+  if (request.maxWaitMs > 0 && failsForTheStore(fetches)) {
+    const pauseMs = Math.min(request.maxWaitMs, STORAGE_ERROR_PAUSE_MS);
+    await sleep(rooms.runtime.timers, pauseMs, signal);
+  }
   const { errorCode, sessionId, named } = plan.conclude(fetches);
   return {
     errorCode,
     sessionId,
-    responses: groupByTopic(rooms, fetches, named, byId),
+    responses: groupByTopic(rooms, fetches, named, apiVersion),
     nodeEndpoints: fetches.some((one) => namesLeader(one)) ? endpoints(rooms) : [],
   };
+}
+
+/** Whether the store's being away is all that there is to tell. */
+function failsForTheStore(fetches: readonly PartitionFetch[]): boolean {
+  return fetches.some((one) => one.errorCode === ErrorCode.KAFKA_STORAGE_ERROR) &&
+    fetches.every((one) => one.bytes === 0);
 }
 
 /** Neighbours of one topic share an entry; the order stays the order of reading. */
@@ -70,8 +83,9 @@ function groupByTopic(
   rooms: Rooms,
   fetches: readonly PartitionFetch[],
   named: readonly boolean[] | undefined,
-  byId: boolean,
+  version: number,
 ): TopicResponse[] {
+  const byId = version >= TOPIC_IDS_SINCE;
   const topics: TopicResponse[] = [];
   let topicKey: string | undefined;
   let partitions: PartitionResponse[] = [];
@@ -82,15 +96,22 @@ function groupByTopic(
       partitions = [];
       topics.push(byId ? { topicId: topicKey, partitions } : { topic: topicKey, partitions });
     }
-    partitions.push(partitionResponse(rooms, one));
+    partitions.push(partitionResponse(rooms, one, version));
   });
   return topics;
 }
 
-function partitionResponse(rooms: Rooms, one: PartitionFetch): PartitionResponse {
+function partitionResponse(
+  rooms: Rooms,
+  one: PartitionFetch,
+  version: number,
+): PartitionResponse {
+  // KIP-112: older clients do not know it, and would give up.
+  const unknownCode = one.errorCode === ErrorCode.KAFKA_STORAGE_ERROR &&
+    version < STORAGE_ERROR_SINCE;
   const response: PartitionResponse = {
     partitionIndex: one.target.partition,
-    errorCode: one.errorCode,
+    errorCode: unknownCode ? ErrorCode.NOT_LEADER_OR_FOLLOWER : one.errorCode,
     highWatermark: one.highWatermark,
     lastStableOffset: one.lastStableOffset,
     logStartOffset: one.logStartOffset,

@@ -122,8 +122,8 @@ export class Checkpoint {
     invariant(manifest.coveredOffset >= this.coveredOffset, "coverage never goes back");
     invariant(manifest.logStartOffset >= this.logStartOffset, "the log start never goes back");
     invariant(manifest.logStartOffset <= manifest.coveredOffset, "the log start is covered");
-    const created = await persist(this.options, async () => {
-      const outcome = await createManifest(store, prefix, manifest, { signal });
+    const created = await persist(this.options, async (attempt) => {
+      const outcome = await createManifest(store, prefix, manifest, { signal, attempt });
       if (outcome === "exists") await this.load();
       return outcome === "created";
     });

@@ -139,6 +139,7 @@ export class Housekeeping {
 
   async #tick(): Promise<void> {
     const { context, ledger } = this.options;
+    if (this.#storeIsAway) return;
     try {
       await this.#relieve();
       await ledger.sweep();
@@ -260,6 +261,11 @@ export class Housekeeping {
     }
   }
 
+  get #storeIsAway(): boolean {
+    const { health } = this.options.context;
+    return health.refusesReads || health.refusesWrites;
+  }
+
   /** One partition's fault must not keep the others from being looked after. */
   async #guarded(state: PartitionLogState, work: () => Promise<unknown>): Promise<void> {
     try {
@@ -267,6 +273,8 @@ export class Housekeeping {
     } catch (error) {
       if (this.#stopped || this.options.context.signal.aborted) return;
       this.stats.failures++;
+      // Said once, by the store's health.
+      if (this.#storeIsAway) return;
       this.options.context.runtime.log.error(
         "background work on a partition failed and is tried again",
         { topic: state.topic, partition: state.partition, error },

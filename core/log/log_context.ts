@@ -1,11 +1,13 @@
 import type { BlockCache } from "../storage/block_cache.ts";
 import type { ReadAhead } from "../storage/read_ahead.ts";
+import type { StoreGate } from "../storage/health.ts";
 import type { ObjectStore } from "../storage/object_store.ts";
 import type { WalChain } from "../storage/wal/chain.ts";
 import type { TopicInfo } from "../metadata/topics.ts";
 import type { TopicSettings } from "../metadata/topic_config.ts";
 import type { SlabPool } from "../storage/wal/slab_pool.ts";
 import type { Runtime } from "../runtime/runtime.ts";
+import type { RefusedSequences } from "./refused_sequences.ts";
 import type { SegmentReader } from "./segment_reader.ts";
 
 /** What all partitions of a broker share. */
@@ -16,6 +18,9 @@ export interface LogContext {
   readonly readAhead: ReadAhead;
   readonly segments: SegmentReader;
   readonly chain: WalChain;
+  /** Whether the store takes and gives anything at all now. */
+  readonly health: StoreGate;
+  readonly refused: RefusedSequences;
   readonly pool: SlabPool;
   readonly namespace: string;
   /** Effective settings of the topic as they are now. */

@@ -16,4 +16,8 @@ export interface LogManager {
    * which ends in 0 or the code to answer (I9: back-pressure first, REQUEST_TIMED_OUT at last).
    */
   room(timeoutMs: number): ErrorCodeValue | Promise<ErrorCodeValue>;
+  /** Not 0 while every append is refused: KAFKA_STORAGE_ERROR, the store is unavailable. */
+  readonly refusal: ErrorCodeValue;
+  /** A batch was refused before its partition saw it; later ones of its producer must wait (I6). */
+  noteRefused(topicId: string, partition: number, records: Uint8Array | null): void;
 }

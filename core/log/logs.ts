@@ -4,6 +4,7 @@
  */
 import type { TopicInfo, TopicRegistry } from "../metadata/topics.ts";
 import { ErrorCode, type ErrorCodeValue } from "../protocol/errors.ts";
+import { inTime } from "../runtime/in_time.ts";
 import { sleep } from "../runtime/sleep.ts";
 import { StoreError } from "../storage/object_store.ts";
 import { backoffMs } from "../storage/retry.ts";
@@ -38,18 +39,27 @@ export class Logs implements LogManager {
     return log instanceof PartitionLogState && log.closed !== 0 ? log.closed : log;
   }
 
+  get refusal(): ErrorCodeValue {
+    return this.context.health.refusesWrites ? ErrorCode.KAFKA_STORAGE_ERROR : 0;
+  }
+
+  noteRefused(topicId: string, partition: number, records: Uint8Array | null): void {
+    this.context.refused.note(topicId, partition, records);
+  }
+
   room(timeoutMs: number): ErrorCodeValue | Promise<ErrorCodeValue> {
-    return this.context.chain.hasRoom ? 0 : this.#room(timeoutMs);
+    return this.context.chain.hasRoom ? this.refusal : this.#room(timeoutMs);
   }
 
   async #room(timeoutMs: number): Promise<ErrorCodeValue> {
     const { chain, runtime } = this.context;
     const endMs = runtime.clock.monotonicMs() + timeoutMs;
     for (let leftMs = timeoutMs; leftMs > 0; leftMs = endMs - runtime.clock.monotonicMs()) {
-      if (chain.hasRoom || chain.ended !== 0) break;
+      if (chain.hasRoom || chain.ended !== 0 || this.refusal !== 0) break;
       await chain.room(leftMs);
     }
     if (chain.ended !== 0) return chain.ended;
+    if (this.refusal !== 0) return this.refusal;
     return chain.hasRoom ? 0 : ErrorCode.REQUEST_TIMED_OUT;
   }
 
@@ -90,14 +100,7 @@ export class Logs implements LogManager {
         (error) => {
           // Not loaded, so not served; the next request tries again.
           if (owner[partition] === loading) owner[partition] = undefined;
-          this.context.runtime.log.error(
-            "partition cannot be loaded; it is tried again on demand",
-            {
-              topic: topic.name,
-              partition,
-              error,
-            },
-          );
+          this.#notLoaded(topic, partition, error);
           return ErrorCode.KAFKA_STORAGE_ERROR;
         },
       );
@@ -116,19 +119,28 @@ export class Logs implements LogManager {
     return state;
   }
 
-  /**
-   * Rides out passing faults, for all who wait: a pipelined producer whose first batch were refused
-   * and whose second one were accepted could never bring its sequence in order again.
-   */
+  #notLoaded(topic: TopicInfo, partition: number, error: unknown): void {
+    const { health, runtime: { log } } = this.context;
+    const fields = { topic: topic.name, partition, error };
+    // Said once by the store's health; every request would repeat it here.
+    if (health.refusesReads) log.debug("partition waits for the store", fields);
+    else log.error("partition cannot be loaded; it is tried again on demand", fields);
+  }
+
+  /** Rides out passing faults, for all who wait, but neither an outage nor a hanging call. */
   async #loadCheckpoint(state: PartitionLogState): Promise<void> {
-    const { runtime, signal } = this.context;
+    const { runtime, signal, health } = this.context;
     const giveUpMs = runtime.clock.monotonicMs() + LOAD_PATIENCE_MS;
     for (let attempt = 0;; attempt++) {
+      const leftMs = giveUpMs - runtime.clock.monotonicMs();
       try {
-        return await state.checkpoint.load();
+        const load = state.checkpoint.load().then(() => true);
+        if (await inTime(runtime.timers, leftMs, load) === true) return;
+        throw new StoreError("retry", "the partition's manifest could not be read in time");
       } catch (error) {
         const passing = error instanceof StoreError && error.outcome !== "fatal";
-        const patient = !signal.aborted && runtime.clock.monotonicMs() < giveUpMs;
+        const patient = !signal.aborted && !health.refusesReads &&
+          runtime.clock.monotonicMs() < giveUpMs;
         if (!passing || !patient) throw error;
         await sleep(runtime.timers, backoffMs(runtime, attempt), signal);
       }

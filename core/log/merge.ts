@@ -98,7 +98,7 @@ async function writeMerged(
     const object = encodeSegment(body, head, await segmentBodyCrc(body, turn));
     // The index last: tools that go by it never look behind the end of the object.
     const key = segmentKey(log.prefix, baseOffset);
-    await persist(log.context, () => store.put(key, object, { signal }));
+    await persist(log.context, (attempt) => store.put(key, object, { signal, attempt }));
     await writeIndex(log, baseOffset, scan.entries);
     return {
       baseOffset,

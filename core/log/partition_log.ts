@@ -22,7 +22,7 @@ import type {
   ReadResult,
   TimestampOffset,
 } from "./partition.ts";
-import { ProducerStates } from "./producer_state.ts";
+import { outOfOrder, ProducerStates } from "./producer_state.ts";
 import { deleteRecords } from "./retention.ts";
 import { readLog } from "./read.ts";
 import { Tail, type TailEntry } from "./tail.ts";
@@ -140,6 +140,9 @@ export class PartitionLogState implements PartitionLog, RowSink {
       }
       if (verdict.kind === "refuse") {
         return { ...this.#refused(verdict), committed: verdict.pending };
+      }
+      if (!context.refused.admits(this.topicId, this.partition, row, verdict.follows)) {
+        return this.#refused(outOfOrder(undefined));
       }
     }
     row.baseOffset = this.logEndOffset;

@@ -27,7 +27,11 @@ interface Producer<Pending> {
 }
 
 export type Verdict<Pending> =
-  | { readonly kind: "accept" }
+  | {
+    readonly kind: "accept";
+    /** It follows the producer's last batch; false: nothing is known that it could follow. */
+    readonly follows: boolean;
+  }
   | { readonly kind: "duplicate"; readonly batch: KnownBatch<Pending> }
   | {
     readonly kind: "refuse";
@@ -68,7 +72,7 @@ export class ProducerStates<Pending = never> {
     lastOffsetDelta: number,
   ): Verdict<Pending> {
     const known = this.#producers.get(producerId);
-    if (known === undefined) return ACCEPT;
+    if (known === undefined) return ACCEPT_ANY;
     const newest = known.batches.at(-1);
     const pending = newest?.pending;
     if (producerEpoch < known.producerEpoch) {
@@ -80,7 +84,8 @@ export class ProducerStates<Pending = never> {
       };
     }
     if (producerEpoch > known.producerEpoch) {
-      return baseSequence === 0 || newest === undefined ? ACCEPT : outOfOrder(pending);
+      if (baseSequence === 0) return ACCEPT;
+      return newest === undefined ? ACCEPT_ANY : outOfOrder(pending);
     }
     const lastSequence = addSequence(baseSequence, lastOffsetDelta);
     for (const batch of known.batches) {
@@ -89,7 +94,7 @@ export class ProducerStates<Pending = never> {
       }
     }
     // All its records are gone (retention, DeleteRecords): any sequence may come next.
-    if (newest === undefined) return ACCEPT;
+    if (newest === undefined) return ACCEPT_ANY;
     return addSequence(newest.lastSequence, 1) === baseSequence ? ACCEPT : outOfOrder(pending);
   }
 
@@ -170,9 +175,12 @@ export class ProducerStates<Pending = never> {
   }
 }
 
-const ACCEPT = { kind: "accept" } as const;
+const ACCEPT = { kind: "accept", follows: true } as const;
+const ACCEPT_ANY = { kind: "accept", follows: false } as const;
 
-function outOfOrder<Pending>(pending: Pending | undefined): Verdict<Pending> {
+export function outOfOrder<Pending>(
+  pending: Pending | undefined,
+): Extract<Verdict<Pending>, { kind: "refuse" }> {
   return {
     kind: "refuse",
     errorCode: ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER,

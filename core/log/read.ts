@@ -1,6 +1,7 @@
 /** Reading a partition: its WAL tail from commits, everything older from segments. */
 import { MalformedError } from "../bytes/mod.ts";
 import { ErrorCode, type ErrorCodeValue } from "../protocol/errors.ts";
+import { inTime } from "../runtime/in_time.ts";
 import { StoreError } from "../storage/object_store.ts";
 import { LeaseSet } from "./lease.ts";
 import type { Isolation, ReadResult } from "./partition.ts";
@@ -16,6 +17,8 @@ export interface ReadRequest {
 }
 
 const RELOADS_MAX = 3;
+/** After it the reader is told to try again. */
+const RELOAD_PATIENCE_MS = 10_000;
 
 /** Read ahead of a consumer that the WAL's tail is loaded for: what its next fetch takes. */
 const TAIL_AHEAD_BYTES = 1 << 20;
@@ -70,10 +73,15 @@ export async function reloaded<T>(log: PartitionLogState, read: () => Promise<T>
     } catch (error) {
       if (!(error instanceof SegmentGoneError) || reloads >= RELOADS_MAX) throw asStoreError(error);
       // The manifest at hand is old: somebody else's retention went on without us.
-      await log.checkpoint.update(async () => {
+      const reload = log.checkpoint.update(async () => {
         await log.checkpoint.load();
         return undefined;
       });
+      // It waits behind other updates, which write until the store takes it.
+      const { timers } = log.context.runtime;
+      if (await inTime(timers, RELOAD_PATIENCE_MS, reload) === undefined) {
+        throw new StoreError("retry", "the partition's manifest could not be read in time");
+      }
     }
   }
 }
@@ -101,6 +109,9 @@ export function segmentIndex(
   }
   return low;
 }
+
+/** A slot has one content for ever (DESIGN 1), so a replica that has it has the right one. */
+const SLOTS_STALE_OK = true;
 
 /** Consecutive bytes of one WAL object. */
 interface TailRun {
@@ -153,7 +164,7 @@ async function readTail(log: PartitionLogState, o: ReadRequest): Promise<ReadRes
       let lease = cache.tryRead(key, start, end);
       if (lease === undefined) {
         missed = true;
-        lease = await cache.read(key, size, start, end, o.signal);
+        lease = await cache.read(key, size, start, end, o.signal, SLOTS_STALE_OK);
       }
       if (lease === undefined) throw new SegmentGoneError("WAL object is gone");
       for (const part of leases.add(lease)) records.push(part);
@@ -164,7 +175,7 @@ async function readTail(log: PartitionLogState, o: ReadRequest): Promise<ReadRes
   }
   // A consumer that catches up comes back for these; faults are then told to it.
   for (const { key, size, start, end } of missed ? ahead : []) {
-    readAhead.start(key, size, start, end, signal);
+    readAhead.start(key, size, start, end, signal, SLOTS_STALE_OK);
   }
   log.context.traffic.readBytes += bytes;
   return {

@@ -139,7 +139,7 @@ async function writeSegment(
     const key = segmentKey(log.prefix, first.baseOffset);
     const created = await persist(
       log.context,
-      () => log.context.store.putIfAbsent(key, object, { signal }),
+      (attempt) => log.context.store.putIfAbsent(key, object, { signal, attempt }),
     );
     if (created === "exists") return await takeOver(log, first.baseOffset, lastOffset);
     let position = SEGMENT_HEADER_BYTES;
@@ -170,7 +170,7 @@ async function takeOver(
   const key = segmentKey(log.prefix, baseOffset);
   const bytes = await persist(
     log.context,
-    () => log.context.store.get(key, undefined, { signal: log.context.signal }),
+    (attempt) => log.context.store.get(key, undefined, { signal: log.context.signal, attempt }),
   );
   // A rival that is ahead of us has removed it again.
   if (bytes === undefined) return undefined;

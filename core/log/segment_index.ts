@@ -48,8 +48,7 @@ export async function writeIndex(
     if (last === undefined || entry.position - last.position >= interval) kept.push(entry);
   }
   const bytes = concat([encodeIndex(kept, interval)]);
-  await persist(
-    log.context,
-    () => log.context.store.put(indexKey(log.prefix, baseOffset), [bytes], log.context),
-  );
+  const { store, signal } = log.context;
+  const key = indexKey(log.prefix, baseOffset);
+  await persist(log.context, (attempt) => store.put(key, [bytes], { signal, attempt }));
 }

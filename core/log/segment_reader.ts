@@ -47,6 +47,15 @@ interface KnownIndex {
   index: SegmentIndex | Promise<SegmentIndex>;
 }
 
+/**
+ * Whether a replica that is behind may serve it: a segment has one content for ever, and its index
+ * changes only in how dense it is, but for those that took the key of what was merged into them
+ * (docs/decisions/0006).
+ */
+function staleOk({ merged }: SegmentInfo): boolean {
+  return !merged;
+}
+
 const NOTHING: SegmentRead = { parts: [], bytes: 0, last: false, release: () => {} };
 
 export class SegmentReader {
@@ -112,7 +121,7 @@ export class SegmentReader {
   prefetch(prefix: string, segment: SegmentInfo, signal: AbortSignal): void {
     const key = segmentKey(prefix, segment.baseOffset);
     const end = Math.min(segment.bytes, PREFETCH_BYTES);
-    this.ahead.start(key, segment.bytes, 0, end, signal);
+    this.ahead.start(key, segment.bytes, 0, end, signal, staleOk(segment));
     void Promise.allSettled([this.#index(prefix, segment)]);
   }
 
@@ -154,7 +163,8 @@ export class SegmentReader {
     end: number,
     signal: AbortSignal,
   ): Promise<Lease> {
-    const lease = await this.cache.read(key, segment.bytes, start, end, signal);
+    const { bytes } = segment;
+    const lease = await this.cache.read(key, bytes, start, end, signal, staleOk(segment));
     if (lease === undefined) throw new SegmentGoneError("segment object is gone");
     return lease;
   }
@@ -167,7 +177,7 @@ export class SegmentReader {
       this.#indexes.set(key, known);
       return known.index;
     }
-    const loading = this.#loadIndex(key).then(
+    const loading = this.#loadIndex(key, staleOk(segment)).then(
       (index) => entry.index = index,
       (error) => {
         if (this.#indexes.get(key) === entry) this.#indexes.delete(key);
@@ -184,8 +194,8 @@ export class SegmentReader {
   }
 
   /** Shared by all who wait for it, so nobody's signal aborts it. */
-  async #loadIndex(key: string): Promise<SegmentIndex> {
-    const bytes = await this.store.get(key, undefined);
+  async #loadIndex(key: string, staleOk: boolean): Promise<SegmentIndex> {
+    const bytes = await this.store.get(key, undefined, { staleOk });
     if (bytes === undefined) throw new SegmentGoneError("segment index is gone");
     return decodeIndex(bytes);
   }

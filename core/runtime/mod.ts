@@ -10,5 +10,8 @@ export * from "./repeater.ts";
 export * from "./runtime.ts";
 export * from "./assert.ts";
 export * from "./deferred.ts";
+export * from "./in_time.ts";
+export * from "./latency_histogram.ts";
 export * from "./semaphore.ts";
 export * from "./sleep.ts";
+export * from "./unless_aborted.ts";

@@ -1,5 +1,5 @@
 /** Bringing a run of blocks from the store, into reused buffers where store and size allow it. */
-import type { ObjectStore } from "./object_store.ts";
+import type { CallOptions, ObjectStore } from "./object_store.ts";
 
 /** Buffers of one block each, for stores that read into the caller's. */
 export interface BlockBuffers {
@@ -52,11 +52,11 @@ export async function loadRun(
   buffers: BlockBuffers | undefined,
   blockBytes: number,
   { key, start, end }: BlockRun,
-  signal: AbortSignal,
+  options: CallOptions,
 ): Promise<LoadedRun | undefined> {
   const count = Math.ceil((end - start) / blockBytes);
   if (buffers === undefined || !pooling(buffers, blockBytes, end - start).pooled) {
-    const bytes = await store.get(key, { start, end }, { signal });
+    const bytes = await store.get(key, { start, end }, options);
     return bytes && { parts: [bytes], giveBack: undefined };
   }
   const pooled = Array.from({ length: count }, () => buffers.acquire());
@@ -65,7 +65,7 @@ export async function loadRun(
   );
   let length: number | undefined;
   try {
-    length = await store.getInto!(key, start, parts, { signal });
+    length = await store.getInto!(key, start, parts, options);
   } catch (error) {
     // The store may still write into them.
     for (const buffer of pooled) buffers.forget(buffer);

@@ -8,7 +8,7 @@
  * - Cost is counted in whole buffers: a view of one byte into a slab costs the slab.
  */
 import { MalformedError } from "../bytes/mod.ts";
-import { deferred, invariant } from "../runtime/mod.ts";
+import { deferred, invariant, unlessAborted } from "../runtime/mod.ts";
 import { type BlockBuffers, costOf, type LoadedRun, loadRun, runMemory } from "./block_buffers.ts";
 import type { ObjectStore } from "./object_store.ts";
 
@@ -174,7 +174,7 @@ export class BlockCache {
   /**
    * `[start, end)` of an object of `size` bytes (another than before: it was replaced), cut at its
    * end; undefined where the store has none. StoreErrors pass through; the next read tries again.
-   * An abort fails one read.
+   * An abort fails one read. `staleOk`: see CallOptions.
    */
   async read(
     key: string,
@@ -182,6 +182,7 @@ export class BlockCache {
     start: number,
     end: number,
     signal?: AbortSignal,
+    staleOk = false,
   ): Promise<CacheLease | undefined> {
     signal?.throwIfAborted();
     const to = Math.min(end, size);
@@ -189,7 +190,7 @@ export class BlockCache {
     if ((this.#objects.get(key)?.sizeWhenLoaded ?? size) !== size) this.invalidate(key);
     const now = this.tryRead(key, start, to);
     if (now !== undefined) return now;
-    const found = this.#cover(key, size, start, to);
+    const found = this.#cover(key, size, start, to, staleOk);
     try {
       // Taken before the first wait: an extent that has failed meanwhile isn't loading any more.
       const loads = found.map((extent) => extent.loading);
@@ -214,7 +215,7 @@ export class BlockCache {
   }
 
   /** Held extents that cover the range; missing ones start to load. */
-  #cover(key: string, size: number, start: number, end: number): Extent[] {
+  #cover(key: string, size: number, start: number, end: number, staleOk: boolean): Extent[] {
     const blockBytes = this.#blockBytes;
     const blocks = this.#objectOf(key).blocks;
     const last = Math.floor((end - 1) / blockBytes);
@@ -236,7 +237,7 @@ export class BlockCache {
       let until = block + 1;
       while (until <= limit && !blocks.has(until)) until++;
       this.#misses += Math.min(until, last + 1) - block;
-      found.push(this.#load(key, block, until, size));
+      found.push(this.#load(key, block, until, size, staleOk));
       block = until;
     }
     return found;
@@ -248,7 +249,7 @@ export class BlockCache {
   }
 
   /** Starts to load blocks `[block, until)`; held by the caller. */
-  #load(key: string, block: number, until: number, size: number): Extent {
+  #load(key: string, block: number, until: number, size: number, staleOk: boolean): Extent {
     const { blocks } = Object.assign(this.#objectOf(key), { sizeWhenLoaded: size });
     const start = block * this.#blockBytes;
     const end = Math.min(until * this.#blockBytes, size);
@@ -289,7 +290,8 @@ export class BlockCache {
       if (extent.detached && extent.leases === 0) extent.onEvict?.();
       loaded.resolve(true);
     };
-    loadRun(this.#store, this.#buffers, this.#blockBytes, extent, abort.signal).then(
+    const options = { signal: abort.signal, staleOk };
+    loadRun(this.#store, this.#buffers, this.#blockBytes, extent, options).then(
       settle,
       (error) => {
         extent.loading = undefined;
@@ -387,14 +389,4 @@ export class BlockCache {
       if (this.#bytes <= capacityBytes) return;
     }
   }
-}
-
-function unlessAborted<T>(wait: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return wait;
-  return new Promise((resolve, reject) => {
-    const onAbort = () => reject(signal.reason);
-    if (signal.aborted) onAbort();
-    else signal.addEventListener("abort", onAbort, { once: true });
-    wait.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
-  });
 }

@@ -6,6 +6,7 @@
  * <namespace>/<topic>/<partition>/segment-<baseOffset %020d>.kfs     segment, and its .index
  * <namespace>/<topic>/<partition>/manifest-<sequence %020d>          checkpoint
  * <namespace>/.probe/<brokerId>/<nonce>                              start-up write check
+ * <namespace>/.probe/<brokerId>/health                               what a health probe writes
  * ```
  * `<topic>` is the topic's directory: its name, or `<name>~<short topic id>` where the name was
  * used before (I8). Topic names cannot hold `/` or `~`, so directories never meet.
@@ -87,4 +88,8 @@ export function chainsPrefix(namespace: string, brokerId: number): string {
 
 export function probeKey(namespace: string, brokerId: number): string {
   return `${namespace}/.probe/${brokerId}`;
+}
+
+export function healthProbeKey(namespace: string, brokerId: number): string {
+  return `${probeKey(namespace, brokerId)}/health`;
 }

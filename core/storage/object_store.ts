@@ -1,3 +1,5 @@
+import type { LatencyHistogram } from "../runtime/latency_histogram.ts";
+
 /** Options of every call on a store. */
 export interface CallOptions {
   /**
@@ -5,6 +7,14 @@ export interface CallOptions {
    * effect, or may take effect later.
    */
   readonly signal?: AbortSignal;
+  /** How often this call was made before, in vain: only the store's figures look at it. */
+  readonly attempt?: number;
+  /**
+   * For `get` and `getInto`: an answer from a replica that is behind will do. Only for objects that
+   * are known to exist and whose key never gets other bytes; nothing may be decided from it. A
+   * store without replicas ignores it.
+   */
+  readonly staleOk?: boolean;
 }
 
 export interface ObjectInfo {
@@ -31,6 +41,22 @@ export interface ByteRange {
   readonly start: number;
   /** Exclusive. */
   readonly end: number;
+}
+
+/** What a store that reads from a replica counts; counters only grow. */
+export interface ReplicaFigures {
+  /** Reads for which an answer from the replica would do. */
+  readonly reads: number;
+  /** Of these, what the primary answered in its place: the sum of the next three. */
+  readonly fallbacks: number;
+  /** The replica did not have the object yet, or not whole. */
+  readonly misses: number;
+  /** It failed, or took too long. */
+  readonly failures: number;
+  /** It was not asked, because it had failed a moment ago. */
+  readonly skipped: number;
+  /** Of all these reads, whoever answered. */
+  readonly latency: LatencyHistogram;
 }
 
 /**
@@ -82,6 +108,8 @@ export interface ObjectStore {
   /** Deletes; absent keys are fine. */
   delete(keys: readonly string[], options?: CallOptions): Promise<void>;
   readonly advice: StoreAdvice;
+  /** Where the store reads from a replica. */
+  readonly replica?: ReplicaFigures | undefined;
   /** Calls after it fail with outcome "fatal"; those on their way may still finish. Idempotent. */
   close(): Promise<void>;
 }

@@ -8,12 +8,19 @@ export class ReadAhead {
   constructor(readonly cache: BlockCache) {}
 
   /** Starts to load `[start, end)` of an object of `size` bytes; faults are told to its reader. */
-  start(key: string, size: number, start: number, end: number, signal: AbortSignal): void {
+  start(
+    key: string,
+    size: number,
+    start: number,
+    end: number,
+    signal: AbortSignal,
+    staleOk: boolean,
+  ): void {
     if (this.#running >= READS_AHEAD_MAX) return;
     const held = this.cache.tryRead(key, start, Math.min(end, size));
     if (held !== undefined) return held.release();
     this.#running++;
-    this.cache.read(key, size, start, end, signal)
+    this.cache.read(key, size, start, end, signal, staleOk)
       .then((lease) => lease?.release(), () => {})
       .finally(() => this.#running--);
   }

@@ -3,7 +3,7 @@ import { sleep } from "../runtime/sleep.ts";
 import { StoreError } from "./object_store.ts";
 
 const BACKOFF_FIRST_MS = 20;
-const BACKOFF_MAX_MS = 5_000;
+const BACKOFF_MAX_MS = 2_000;
 
 /** Full jitter: uniform between half and the whole of the doubled delay. */
 export function backoffMs(runtime: Runtime, attempt: number): number {
@@ -14,12 +14,12 @@ export function backoffMs(runtime: Runtime, attempt: number): number {
 /** Repeats a store call that is safe to repeat over passing faults, until the signal aborts. */
 export async function persist<T>(
   o: { readonly runtime: Runtime; readonly signal: AbortSignal },
-  call: () => Promise<T>,
+  call: (attempt: number) => Promise<T>,
 ): Promise<T> {
   for (let attempt = 0;; attempt++) {
     o.signal.throwIfAborted();
     try {
-      return await call();
+      return await call(attempt);
     } catch (error) {
       if (!(error instanceof StoreError) || error.outcome === "fatal") throw error;
       await sleep(o.runtime.timers, backoffMs(o.runtime, attempt), o.signal);

@@ -4,8 +4,8 @@ import { probeKey } from "./keys.ts";
 import { type ObjectStore, StoreError } from "./object_store.ts";
 import { backoffMs } from "./retry.ts";
 
-/** Attempts beyond the first, with their pauses some ten seconds, for a store that is starting. */
-const PATIENCE = 9;
+/** A store that is starting gets this long; one that hangs no longer. */
+export const CHECK_PATIENCE_MS = 15_000;
 
 /** The store cannot carry a log; the message says what to do (I12). */
 export class UnfitStoreError extends Error {
@@ -14,7 +14,8 @@ export class UnfitStoreError extends Error {
 
 /**
  * Start-up gate: writes, reads, conditionally creates and deletes one small object. Throws
- * UnfitStoreError with one sentence where the store cannot be written or lacks conditional writes.
+ * UnfitStoreError with one sentence where the store cannot be written, within CHECK_PATIENCE_MS, or
+ * lacks conditional writes.
  */
 export async function checkStore(
   runtime: Runtime,
@@ -23,24 +24,46 @@ export async function checkStore(
   brokerId: number,
   signal: AbortSignal,
 ): Promise<void> {
-  for (let attempt = 0;; attempt++) {
-    try {
-      if (await conditionalWritesWork(runtime, store, probeKey(namespace, brokerId), signal)) {
-        return;
+  const { clock, timers } = runtime;
+  const abort = new AbortController();
+  const onAbort = () => abort.abort(signal.reason);
+  signal.addEventListener("abort", onAbort);
+  const endMs = clock.monotonicMs() + CHECK_PATIENCE_MS;
+  const timer = timers.after(CHECK_PATIENCE_MS, () => abort.abort());
+  try {
+    let told: StoreError | undefined;
+    for (let attempt = 0;; attempt++) {
+      const left = abort.signal;
+      try {
+        if (await conditionalWritesWork(runtime, store, probeKey(namespace, brokerId), left)) {
+          return;
+        }
+      } catch (error) {
+        if (!(error instanceof StoreError)) throw error;
+        // What an abort brings tells nothing of the store.
+        if (!left.aborted) told = error;
+        const late = left.aborted || clock.monotonicMs() >= endMs;
+        if (late && !signal.aborted) throw unwritable(error, told?.message ?? "it does not answer");
+        if (error.outcome === "fatal" || late) throw unwritable(error);
+        await sleep(timers, backoffMs(runtime, attempt), left);
+        continue;
       }
-    } catch (error) {
-      if (!(error instanceof StoreError)) throw error;
-      if (error.outcome === "fatal" || attempt === PATIENCE || signal.aborted) {
-        const message = `the object store cannot be written: ${error.message}`;
-        throw new UnfitStoreError(message, { cause: error });
-      }
-      await sleep(runtime.timers, backoffMs(runtime, attempt), signal);
-      continue;
+      throw new UnfitStoreError(
+        "the object store lacks working conditional writes (If-None-Match); use one that has them",
+      );
     }
-    throw new UnfitStoreError(
-      "the object store lacks working conditional writes (If-None-Match); use one that has them",
-    );
+  } finally {
+    timer.cancel();
+    signal.removeEventListener("abort", onAbort);
   }
+}
+
+/** `late`: what was heard of the store in all the time that it was given. */
+function unwritable(cause: StoreError, late?: string): UnfitStoreError {
+  const message = late === undefined
+    ? `the object store cannot be written: ${cause.message}`
+    : `the object store cannot be written within ${CHECK_PATIENCE_MS / 1_000} s: ${late}`;
+  return new UnfitStoreError(message, { cause });
 }
 
 /** A fresh key each time: what an attempt of unknown outcome left must not mislead the next. */

@@ -6,6 +6,7 @@ import { defaultConfig } from "../../core/config/mod.ts";
 import type { LogContext } from "../../core/log/log_context.ts";
 import { Logs } from "../../core/log/logs.ts";
 import { PartitionLogState } from "../../core/log/partition_log.ts";
+import { RefusedSequences } from "../../core/log/refused_sequences.ts";
 import { SegmentReader } from "../../core/log/segment_reader.ts";
 import { WalLedger } from "../../core/log/wal_ledger.ts";
 import { COORDINATORS } from "../../core/metadata/assignments.ts";
@@ -157,6 +158,8 @@ export class TestNode {
       namespace: "ns",
       settings: (topic) => topicSettings(topic, CONFIG),
       leaderEpoch: (topicId, partition) => node.leaderEpoch(topicId, partition),
+      health: { refusesWrites: false, refusesReads: false, onChange: () => () => {} },
+      refused: new RefusedSequences(runtime.clock, 100),
       traffic: { readBytes: 0 },
       readaheadSegments: 1,
       producersMax: 100,

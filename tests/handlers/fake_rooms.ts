@@ -184,7 +184,10 @@ export class FakeRooms {
         byName: (name: string) => this.topics.get(name),
         byId: (id: string) => [...this.topics.values()].find((topic) => topic.id === id),
       },
-      logs: { open: (id: string, partition: number) => this.#open(id, partition) },
+      logs: {
+        open: (id: string, partition: number) => this.#open(id, partition),
+        refusal: ErrorCode.NONE,
+      },
     };
     this.rooms = rooms as unknown as Rooms;
   }

@@ -240,8 +240,23 @@ Deno.test("fetch answers unknown topics, epochs and offsets with Kafka's codes",
   assertEquals(await code({ currentLeaderEpoch: 3 }), ErrorCode.NONE);
   assertEquals(await code({ currentLeaderEpoch: 2 }), ErrorCode.FENCED_LEADER_EPOCH);
   assertEquals(await code({ currentLeaderEpoch: 4 }), ErrorCode.UNKNOWN_LEADER_EPOCH);
+});
+
+Deno.test("fetch that only fails for the store is answered after a moment", async () => {
+  const rooms = new FakeRooms({ a: 2 });
   rooms.openError = ErrorCode.KAFKA_STORAGE_ERROR;
-  assertEquals(await code({}), ErrorCode.KAFKA_STORAGE_ERROR);
+  for (const maxWaitMs of [0, 200, 9_000]) {
+    const asked = start(rooms, { fetch: { a: [{}] }, maxWaitMs });
+    let answered = false;
+    asked.done.then(() => answered = true);
+    const pauseMs = Math.min(500, maxWaitMs);
+    await rooms.runtime.advance(0);
+    await rooms.runtime.advance(Math.max(0, pauseMs - 1));
+    assertEquals(answered, maxWaitMs === 0);
+    await rooms.runtime.advance(1);
+    const { errorCode } = (await asked.done).responses![0]!.partitions![0]!;
+    assertEquals(errorCode, ErrorCode.KAFKA_STORAGE_ERROR);
+  }
 });
 
 Deno.test("fetch names the leader where this broker isn't it", async () => {

@@ -10,6 +10,7 @@ import { Logs } from "../../core/log/logs.ts";
 import type { AppendResult } from "../../core/log/partition.ts";
 import { PartitionLogState } from "../../core/log/partition_log.ts";
 import { ReadAhead } from "../../core/storage/read_ahead.ts";
+import { RefusedSequences } from "../../core/log/refused_sequences.ts";
 import { SegmentReader } from "../../core/log/segment_reader.ts";
 import { WalLedger } from "../../core/log/wal_ledger.ts";
 import { raiseLowWater } from "../../core/metadata/brokers.ts";
@@ -186,6 +187,8 @@ export class Room {
       readAhead,
       segments: new SegmentReader(store, cache, readAhead, 16),
       chain: this.chain,
+      health: { refusesWrites: false, refusesReads: false, onChange: () => () => {} },
+      refused: new RefusedSequences(runtime.clock, 100),
       pool,
       namespace: "ns",
       settings: (topic) => ({ ...topicSettings(topic, CONFIG), ...scene.settings }),

@@ -6,11 +6,14 @@
 import { type Broker, createBroker } from "../../core/broker.ts";
 import { type Config, defaultConfig } from "../../core/config/mod.ts";
 import { MetadataError } from "../../core/metadata/metadata_store.ts";
+import type { Runtime } from "../../core/runtime/mod.ts";
 import type { ObjectStore } from "../../core/storage/object_store.ts";
 import { MemoryMetadata, type MemoryMetadataView } from "../../drivers/metadata/memory/driver.ts";
 import { type MemoryObjects, memoryStore } from "../../drivers/storage/memory/driver.ts";
+import { replicaReadStore } from "../../drivers/storage/replica_read/driver.ts";
 import type { EventLoop } from "./event_loop.ts";
 import type { History } from "./history.ts";
+import { ReplicatedObjects } from "./lagging_replica.ts";
 import type { Plan } from "./plan.ts";
 import type { Prng } from "./prng.ts";
 import type { SimNetwork } from "./sim_network.ts";
@@ -106,15 +109,18 @@ export class BrokerHost {
       rangeBytes: plan.broker.blockBytes,
       parallelUploads: plan.broker.commitParallel,
     };
-    const store: ObjectStore = storeOf(
-      process,
-      boundedStore(raw, advice, process.name, history),
-    );
+    const primary = storeOf(process, boundedStore(raw, advice, process.name, history));
+    const store = this.#withReplica(primary, process, runtime, way);
     const view = this.#metadata.connect(this.#weather(prng.fork(`metadata-${number}`)));
     const incarnation: Incarnation = { number, process, view, broker: undefined };
     this.#current = incarnation;
     process.onDeath(() => {
       note(process.name, `died after ${process.steps} steps`);
+      const replica = incarnation.broker?.storeView.replica;
+      if (replica !== undefined) {
+        const { reads, fallbacks } = replica;
+        note(process.name, `had ${reads} reads for the replica, ${fallbacks} fell back`);
+      }
       view.crash();
       if (this.#current === incarnation) this.#restart();
     });
@@ -133,6 +139,19 @@ export class BrokerHost {
       if (startedInCalm) history.problem(`a broker did not start although all is well: ${error}`);
       process.kill();
     });
+  }
+
+  /** `primary`, read by way of the replica where the plan has one. */
+  #withReplica(
+    primary: ObjectStore,
+    process: SimProcess,
+    runtime: Runtime,
+    way: Runtime,
+  ): ObjectStore {
+    const { plan, objects } = this.o;
+    if (plan.replica === undefined || !(objects instanceof ReplicatedObjects)) return primary;
+    const replica = memoryStore(objects.replica, way, plan.replica.faults);
+    return replicaReadStore({ runtime, primary, replica: storeOf(process, replica) });
   }
 
   /** Dies now, or at one of its next steps; or only seems to, and wakes up later. */
@@ -182,6 +201,15 @@ export class BrokerHost {
   leftovers(): Promise<string[]> {
     const { namespace, brokerId } = this.#config;
     return leftovers(this.o.objects, this.#metadata.connect(), namespace, brokerId);
+  }
+
+  /** The store refuses everything, or is paused, for a while. */
+  cutStore(prng: Prng): void {
+    const { loop, note, plan } = this.o;
+    const refuses = prng.chance(0.5);
+    const forMs = prng.chance(0.5) ? prng.range(50, 1_000) : prng.range(1_000, 8_000);
+    note("store", `${refuses ? "refuses all" : "is paused"} for ${forMs.toFixed(1)} ms`);
+    plan.store[refuses ? "refusedUntilMs" : "pausedUntilMs"] = loop.nowMs + forMs;
   }
 
   killZombies(): void {

@@ -10,6 +10,8 @@ import type { NetworkFaults } from "./sim_network.ts";
 export interface Plan {
   readonly chaosMs: number;
   readonly store: MemoryFaults;
+  /** Where there is one, the broker reads old bytes from it. */
+  readonly replica: ReplicaWeather | undefined;
   readonly network: NetworkFaults;
   readonly metadata: MetadataWeather;
   /** Mean times between events; Infinity: never. */
@@ -18,6 +20,7 @@ export interface Plan {
   readonly resetEveryMs: number;
   readonly pauseEveryMs: number;
   readonly metadataOutageEveryMs: number;
+  readonly storeOutageEveryMs: number;
   readonly wallJumpEveryMs: number;
   /** A crash hits between two outside steps of the broker instead of between two events. */
   readonly fuseChance: number;
@@ -49,7 +52,17 @@ export interface Plan {
     readonly compactionIntervalMs: number;
     readonly blockBytes: number;
     readonly orphanSweepIntervalMs: number;
+    readonly s3HealthWindowSec: number;
+    readonly s3LatencyWarnMs: number;
+    readonly s3LatencyCritMs: number;
   };
+}
+
+export interface ReplicaWeather {
+  /** How far it is behind at most; long ones outlive what they copy. */
+  lagMaxMs: number;
+  readonly copiesDeletions: boolean;
+  readonly faults: MemoryFaults;
 }
 
 export interface MetadataWeather {
@@ -77,6 +90,7 @@ export function planOf(prng: Prng): Plan {
       lateChance: rate(0.05),
       duplicateChance: rate(0.05),
       lateMs: prng.range(10, 5_000),
+      lostChance: on(0.3) ? prng.range(0, 0.01) : 0,
     },
     network: {
       latencyMinMs: 0.05,
@@ -89,11 +103,13 @@ export function planOf(prng: Prng): Plan {
       failBeforeChance: rate(0.05),
       failAfterChance: rate(0.05),
     },
+    replica: on(0.3) ? replicaOf(prng) : undefined,
     crashEveryMs: crashes,
     stopEveryMs: on(0.3) ? prng.range(1_000, 6_000) : Infinity,
     resetEveryMs: every(50, 2_000),
     pauseEveryMs: on(0.3) ? prng.range(500, 4_000) : Infinity,
     metadataOutageEveryMs: on(0.3) ? prng.range(500, 4_000) : Infinity,
+    storeOutageEveryMs: on(0.4) ? prng.range(1_000, 8_000) : Infinity,
     wallJumpEveryMs: on(0.3) ? prng.range(500, 4_000) : Infinity,
     fuseChance: on() ? prng.range(0.3, 1) : 0,
     zombieChance: on(0.3) ? prng.range(0.2, 0.8) : 0,
@@ -119,6 +135,9 @@ export function planOf(prng: Prng): Plan {
       compactionIntervalMs: prng.pick([100, 200, 2_000, 86_400_000]),
       blockBytes: prng.pick([256, 4_096, 1024 * 1024]),
       orphanSweepIntervalMs: prng.pick([15_000, 30_000]),
+      s3HealthWindowSec: prng.pick([1, 5, 60]),
+      s3LatencyWarnMs: prng.pick([50, 200]),
+      s3LatencyCritMs: prng.pick([200, 1_000, 3_000]),
     },
   };
 }
@@ -130,4 +149,19 @@ function trimOf(prng: Prng): Record<string, string> {
     { "retention.bytes": String(prng.between(500, 8_000)) },
     { "retention.ms": String(prng.between(500, 4_000)) },
   ]);
+}
+
+function replicaOf(prng: Prng): ReplicaWeather {
+  return {
+    lagMaxMs: prng.pick([0, 50, 2_000, 20_000]),
+    copiesDeletions: prng.chance(0.5),
+    faults: {
+      ...CALM,
+      latencyMinMs: 0.1,
+      latencyMaxMs: prng.range(0.1, 5),
+      failBeforeChance: prng.pick([0, 0.1, 0.9]),
+      slowChance: prng.pick([0, 0.05]),
+      slowMs: 3_000,
+    },
+  };
 }

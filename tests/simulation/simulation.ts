@@ -14,6 +14,7 @@ import { BROKER_PORT, BrokerHost } from "./broker_host.ts";
 import { checkHistory } from "./checkers.ts";
 import { EventLoop } from "./event_loop.ts";
 import { History } from "./history.ts";
+import { ReplicatedObjects } from "./lagging_replica.ts";
 import { type Plan, planOf } from "./plan.ts";
 import { Prng } from "./prng.ts";
 import { CALM_NETWORK, SimNetwork } from "./sim_network.ts";
@@ -83,7 +84,7 @@ class Simulation {
   readonly prng: Prng;
   readonly plan: Plan;
   readonly network: SimNetwork;
-  readonly objects = new MemoryObjects();
+  readonly objects: MemoryObjects;
   readonly host: BrokerHost;
   readonly stage: Stage;
   readonly #actors: Actor[] = [];
@@ -94,6 +95,13 @@ class Simulation {
     const plan = planOf(this.prng.fork("plan"));
     this.plan = options.adjust?.(plan) ?? plan;
     this.network = new SimNetwork(this.loop, this.prng.fork("network"), this.plan.network);
+    const { replica } = this.plan;
+    this.objects = replica === undefined ? new MemoryObjects() : new ReplicatedObjects(
+      this.loop,
+      this.prng.fork("replica"),
+      () => replica.lagMaxMs,
+      replica.copiesDeletions,
+    );
     const note = (who: string, text: string) => this.#note(who, text);
     this.host = new BrokerHost({
       loop: this.loop,
@@ -194,6 +202,7 @@ class Simulation {
     repeat(plan.stopEveryMs, () => void host.stop());
     repeat(plan.pauseEveryMs, () => host.pause(prng.range(1, 1_500)));
     repeat(plan.metadataOutageEveryMs, () => host.cutMetadata(prng.range(10, 2_000)));
+    repeat(plan.storeOutageEveryMs, () => host.cutStore(prng));
     repeat(plan.wallJumpEveryMs, () => host.process?.jumpWall(prng.range(-5_000, 60_000)));
     repeat(plan.resetEveryMs, () => {
       const links = [...this.network.links];
@@ -206,6 +215,7 @@ class Simulation {
     this.#chaos = false;
     this.host.calm = true;
     Object.assign(this.plan.store, { ...CALM, latencyMinMs: 0.2, latencyMaxMs: 1 });
+    if (this.plan.replica !== undefined) Object.assign(this.plan.replica.faults, CALM);
     Object.assign(this.plan.network, CALM_NETWORK);
     this.plan.metadata.failBeforeChance = 0;
     this.plan.metadata.failAfterChance = 0;

@@ -33,14 +33,29 @@ Deno.test("simulation of one seed twice gives the same lines, byte for byte", as
 });
 
 Deno.test("simulation of many seeds meets what it is there for", async () => {
-  const seen = { acked: 0, maybe: 0, commits: 0, deleted: 0, incarnations: 0 };
+  const seen = {
+    acked: 0,
+    maybe: 0,
+    commits: 0,
+    deleted: 0,
+    incarnations: 0,
+    outages: 0,
+    replicaHits: 0,
+    replicaFallbacks: 0,
+  };
   for (const seed of FIXED_SEEDS) {
-    const { history, incarnations } = await simulate({ seed });
+    const { history, incarnations, lines } = await simulate({ seed });
+    seen.outages += lines.filter((line) => line.includes("object store is unavailable")).length;
     seen.acked += history.produced.filter((call) => call.outcome === "acked").length;
     seen.maybe += history.produced.filter((call) => call.outcome === "maybe").length;
     seen.commits += history.offsets.filter((call) => call.kind === "commit").length;
     seen.deleted += history.topics.filter((event) => event.kind === "delete").length;
     seen.incarnations += incarnations;
+    for (const line of lines) {
+      const [, reads, fallbacks] = /had (\d+) reads for the replica, (\d+)/.exec(line) ?? [];
+      seen.replicaHits += Number(reads ?? 0) - Number(fallbacks ?? 0);
+      seen.replicaFallbacks += Number(fallbacks ?? 0);
+    }
   }
   for (const [what, count] of Object.entries(seen)) assert(count > 3, `${what}: ${count}`);
 });
@@ -129,6 +144,26 @@ const corners: Record<string, (plan: Plan) => Plan> = {
       cacheBytes: 0,
       blockBytes: 256,
     },
+  }),
+  "one outage of the store after the other": (plan) => ({
+    ...plan,
+    storeOutageEveryMs: 1_200,
+    crashEveryMs: Infinity,
+    clients: { ...plan.clients, idempotent: 3, partitions: 4, churnTopics: 2 },
+    store: { ...plan.store, latencyMaxMs: 20, slowChance: 0 },
+    broker: { ...plan.broker, s3HealthWindowSec: 1, s3LatencyCritMs: 200 },
+  }),
+  "a replica that is far behind": (plan) => ({
+    ...plan,
+    crashEveryMs: 900,
+    fuseChance: 0,
+    replica: { lagMaxMs: 5_000, copiesDeletions: false, faults: { ...plan.store } },
+    store: { ...plan.store, latencyMaxMs: 5, slowChance: 0 },
+    broker: { ...plan.broker, walBytes: 2_048, compactionIntervalMs: 200, cacheBytes: 0 },
+  }),
+  "connections to the store that die without a word": (plan) => ({
+    ...plan,
+    store: { ...plan.store, lostChance: 0.02 },
   }),
   "writes that arrive long after they were given up": (plan) => ({
     ...plan,

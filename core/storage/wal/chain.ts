@@ -122,6 +122,11 @@ export class WalChain {
     });
   }
 
+  /** Lets those who wait for room look again: something else than room has changed. */
+  wakeWaiters(): void {
+    for (const resume of [...this.#roomWaiters]) resume();
+  }
+
   /**
    * Copies a batch into the open commit and books `row` for `sink`, whose `position` and `length`
    * it fills in. Returns the commit whose `done` the answer depends on.
@@ -261,7 +266,7 @@ export class WalChain {
     let complainedMs = started;
     for (let attempt = 0; !this.#stop.signal.aborted; attempt++) {
       try {
-        const outcome = await store.putIfAbsent(key, body, { signal: this.#stop.signal });
+        const outcome = await store.putIfAbsent(key, body, { signal: this.#stop.signal, attempt });
         const found = outcome === "created" || await this.#isOurs(key, upload.commit.nonce);
         // Gone again (somebody swept it): nobody's, so it is written once more.
         if (found === undefined) continue;
@@ -364,8 +369,7 @@ export class WalChain {
   }
 
   #wakeRoom(): void {
-    if (!this.hasRoom && this.#ended === 0) return;
-    for (const resume of [...this.#roomWaiters]) resume();
+    if (this.hasRoom || this.#ended !== 0) this.wakeWaiters();
   }
 
   #key(slot: number): string {

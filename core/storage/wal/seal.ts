@@ -98,7 +98,7 @@ async function sealFrom(
   chain: ChainId,
 ): Promise<SealedSlot[] | number | undefined> {
   for (;;) {
-    const sizes = await retried(o, () => listSlots(o, chain));
+    const sizes = await retried(o, (attempt) => listSlots(o, chain, attempt));
     const start = startBehindLostMark(chain.lowWaterSlot, [...sizes.keys()]);
     if (start !== undefined) return start;
     const slots: SealedSlot[] = [];
@@ -110,8 +110,9 @@ async function sealFrom(
       const batch = await Promise.all(Array.from({ length: upTo - from }, (_, index) => {
         const key = slotKey(o.namespace, chain.brokerId, chain.brokerEpoch, from + index);
         const size = sizes.get(from + index)!;
-        return retried(o, async () => {
-          return { key, size, footer: await readSlotFooter(o.store, key, size, o) };
+        return retried(o, async (attempt) => {
+          const options = { signal: o.signal, attempt };
+          return { key, size, footer: await readSlotFooter(o.store, key, size, options) };
         });
       }));
       for (const { key, size, footer } of batch) {
@@ -123,17 +124,21 @@ async function sealFrom(
     }
     if (sealed) return slots;
     // The first free slot; if its owner fills it first, the chain is longer by one: look again.
-    if (await retried(o, () => writeSeal(o, chain, end))) return slots;
+    if (await retried(o, (attempt) => writeSeal(o, chain, end, attempt))) return slots;
   }
 }
 
-async function listSlots(o: SealerOptions, chain: ChainId): Promise<Map<number, number>> {
+async function listSlots(
+  o: SealerOptions,
+  chain: ChainId,
+  attempt: number,
+): Promise<Map<number, number>> {
   const prefix = chainPrefix(o.namespace, chain.brokerId, chain.brokerEpoch);
   const after = chain.lowWaterSlot === 0
     ? undefined
     : slotKey(o.namespace, chain.brokerId, chain.brokerEpoch, chain.lowWaterSlot - 1);
   const sizes = new Map<number, number>();
-  for await (const { key, size } of o.store.list(prefix, after, { signal: o.signal })) {
+  for await (const { key, size } of o.store.list(prefix, after, { signal: o.signal, attempt })) {
     const slot = slotOfKey(key);
     if (slot !== undefined) sizes.set(slot, size);
   }
@@ -141,7 +146,12 @@ async function listSlots(o: SealerOptions, chain: ChainId): Promise<Map<number, 
 }
 
 /** Whether the seal is in `slot` now, by us. */
-async function writeSeal(o: SealerOptions, chain: ChainId, slot: number): Promise<boolean> {
+async function writeSeal(
+  o: SealerOptions,
+  chain: ChainId,
+  slot: number,
+  attempt: number,
+): Promise<boolean> {
   const nonce = new Uint8Array(8);
   o.runtime.random.fill(nonce);
   const header = encodeSlotHeader("seal", nonce);
@@ -155,15 +165,16 @@ async function writeSeal(o: SealerOptions, chain: ChainId, slot: number): Promis
     partitions: [],
   });
   const key = slotKey(o.namespace, chain.brokerId, chain.brokerEpoch, slot);
-  const outcome = await o.store.putIfAbsent(key, [header, footer], { signal: o.signal });
+  const options = { signal: o.signal, attempt };
+  const outcome = await o.store.putIfAbsent(key, [header, footer], options);
   return outcome === "created";
 }
 
 /** Repeats `call` over passing faults; what it does must be safe to repeat. */
-async function retried<T>(o: SealerOptions, call: () => Promise<T>): Promise<T> {
+async function retried<T>(o: SealerOptions, call: (attempt: number) => Promise<T>): Promise<T> {
   for (let attempt = 0;; attempt++) {
     try {
-      return await call();
+      return await call(attempt);
     } catch (error) {
       const passing = error instanceof StoreError && error.outcome !== "fatal";
       if (!passing || o.signal.aborted) throw error;

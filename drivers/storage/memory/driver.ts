@@ -213,22 +213,26 @@ class MemoryDriver implements MemoryStore {
     const before = this.#latencyMs(faults);
     const after = this.#latencyMs(faults);
     const late = fate === "late" || fate === "duplicate" ? before + this.#upTo(faults.lateMs) : 0;
-    const { timers } = this.runtime;
+    const { clock } = this.runtime;
     return new Promise((resolve, reject) => {
       const onAbort = () => reject(abortedError(signal!));
       signal?.addEventListener("abort", onAbort, { once: true });
       const settle = (run: () => void) =>
-        timers.after(after, () => {
+        this.#after(faults, after, () => {
           signal?.removeEventListener("abort", onAbort);
           if (this.#closed) reject(closedError());
           else run();
         });
-      if (late > 0) timers.after(before + after + late, effect);
-      timers.after(before, () => {
+      if (late > 0) this.#after(faults, before + after + late, effect);
+      this.#after(faults, before, () => {
         if (fate === "throttle") {
           settle(() => reject(new StoreError("throttled", "injected: slow down")));
-        } else if (fate === "before" || fate === "late") {
+        } else if (
+          fate === "before" || fate === "late" || clock.monotonicMs() < faults.refusedUntilMs
+        ) {
           settle(() => reject(new StoreError("retry", "injected: failed")));
+        } else if (fate === "lost") {
+          if (this.#chance(0.5)) effect();
         } else {
           const value = effect();
           if (fate === "after") {
@@ -239,9 +243,20 @@ class MemoryDriver implements MemoryStore {
     });
   }
 
+  /** Like a timer, but a pause of the store holds it up. */
+  #after(faults: Readonly<MemoryFaults>, delayMs: number, run: () => void): void {
+    const { clock, timers } = this.runtime;
+    timers.after(delayMs, () => {
+      const pausedMs = faults.pausedUntilMs - clock.monotonicMs();
+      if (pausedMs > 0) this.#after(faults, pausedMs, run);
+      else run();
+    });
+  }
+
   #fate(faults: Readonly<MemoryFaults>, writes: boolean): string {
     if (this.#chance(faults.throttleChance)) return "throttle";
     if (this.#chance(faults.failBeforeChance)) return "before";
+    if (this.#chance(faults.lostChance)) return "lost";
     if (writes && this.#chance(faults.failAfterChance)) return "after";
     if (writes && this.#chance(faults.lateChance)) return "late";
     if (writes && this.#chance(faults.duplicateChance)) return "duplicate";

@@ -30,6 +30,12 @@ export interface MemoryFaults {
   /** A write that succeeded is applied once more up to `lateMs` later (an older attempt). */
   duplicateChance: number;
   lateMs: number;
+  /** A call is never answered, and has its effect in every other case: a dead connection. */
+  lostChance: number;
+  /** Until this time of the store's clock all calls fail with "retry", without effect. */
+  refusedUntilMs: number;
+  /** Until this time nothing has an effect and nothing is answered: the store is paused. */
+  pausedUntilMs: number;
 }
 
 /** No faults and no latency; spread it and change what a test needs. */
@@ -44,4 +50,7 @@ export const CALM: MemoryFaults = {
   lateChance: 0,
   duplicateChance: 0,
   lateMs: 0,
+  lostChance: 0,
+  refusedUntilMs: 0,
+  pausedUntilMs: 0,
 };
