@@ -61,7 +61,11 @@ const STORAGE: Readonly<Record<string, Open<ObjectStore>>> = {
 };
 
 const METADATA: Readonly<Record<string, Open<MetadataStore>>> = {
-  embedded: async ({ config }) => {
+  embedded: async ({ config, readOnly }) => {
+    if (readOnly) {
+      const { openEmbeddedCopy } = await import("./metadata/embedded/copy.ts");
+      return openEmbeddedCopy({ dataDir: config.dataDir });
+    }
     const { openEmbeddedMetadata } = await import("./metadata/embedded/driver.ts");
     return openEmbeddedMetadata({ dataDir: config.dataDir });
   },
@@ -93,6 +97,39 @@ export async function openStore(options: DriverOptions): Promise<ObjectStore> {
 /** The metadata store that the settings name. */
 export function openMetadata(options: DriverOptions): Promise<MetadataStore> {
   return open("metadata", "openMetadataStore", METADATA, options);
+}
+
+/**
+ * Both stores, for tools. With `readOnly` the metadata is opened anew at each call of `metadata`,
+ * since a driver may have to show it as it was when it was opened.
+ */
+export async function openData(options: DriverOptions): Promise<{
+  readonly store: ObjectStore;
+  metadata(): Promise<MetadataStore>;
+  close(): Promise<void>;
+}> {
+  // metadata first: it locks the data directory
+  let metadata = await openMetadata(options);
+  let fresh = true;
+  const store = await openStore(options).catch(async (error) => {
+    await metadata.close();
+    throw error;
+  });
+  return {
+    store,
+    metadata: async () => {
+      if (options.readOnly && !fresh) {
+        await metadata.close();
+        metadata = await openMetadata(options);
+      }
+      fresh = false;
+      return metadata;
+    },
+    close: async () => {
+      await metadata.close();
+      await store.close();
+    },
+  };
 }
 
 async function open<T>(

@@ -82,6 +82,21 @@ export function formatError(dataDir: string): MetadataError {
   );
 }
 
+export function missingError(dataDir: string): MetadataError {
+  return new MetadataError(
+    "fatal",
+    `there is no metadata in ${dataDir}; name the data directory of a broker with ` +
+      "KAFSCALE_DATA_DIR",
+  );
+}
+
+export function busyError(dataDir: string): MetadataError {
+  return new MetadataError(
+    "retry",
+    `the metadata in ${dataDir} changes too fast to be copied; try again, or stop the broker`,
+  );
+}
+
 export function closedError(): MetadataError {
   return new MetadataError("fatal", "the metadata store is closed");
 }

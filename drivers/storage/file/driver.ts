@@ -34,8 +34,8 @@ export { FILE_ADVICE, type FileStoreOptions } from "./settings.ts";
 
 /**
  * Opens the store, sweeps temporary files, proves that the file system can do what it must, and
- * loads what the journals hold. A read-only store does nothing but the last; it shows the journals
- * as they were when it was opened.
+ * loads what the journals hold. A read-only store does nothing but the last, and does it again at
+ * each listing: another process may be writing.
  */
 export async function openFileStore(options: FileStoreOptions): Promise<ObjectStore> {
   let lock: Deno.FsFile | undefined;
@@ -88,8 +88,8 @@ class FileDriver implements ObjectStore {
   constructor(
     readonly root: string,
     readonly foldsCase: boolean,
-    /** The objects that the journals hold; the writer keeps it current. */
-    readonly live: ReadonlyMap<string, Live>,
+    /** The objects that the journals hold; the writer keeps it current, else a listing does. */
+    public live: ReadonlyMap<string, Live>,
     /** undefined: read-only. */
     readonly writer: FileWriter | undefined,
     readonly lock?: Deno.FsFile,
@@ -199,6 +199,9 @@ class FileDriver implements ObjectStore {
     const check = () => this.#checkOpen(options?.signal);
     check();
     try {
+      if (this.writer === undefined) {
+        this.live = (await openJournals(this.root, Deno.open, undefined)).live;
+      }
       const held = heldObjects(heldIn(this.live), prefix, startAfter);
       const walk = walkOf(this.root, this.foldsCase, prefix, startAfter, check);
       yield* mergeObjects(held, listObjects(walk));

@@ -286,3 +286,19 @@ Deno.test("kill -9 after thousands of small creates loses none of them", async (
     await store.close();
   });
 });
+
+Deno.test("a read-only store sees at each listing what another one has written", () =>
+  inFolder(async (dir) => {
+    const store = await openFileStore({ dir, journal: small });
+    await warm(store, dir);
+    const reader = await openFileStore({ dir, readOnly: true });
+    for (let at = 0; at < 40; at++) {
+      // some 30 of them fill a journal, so that checkpoints go on meanwhile
+      await store.putIfAbsent(`k/${String(at).padStart(3, "0")}`, body(at, 2 * KIB));
+      if (at % 3 === 2) await store.delete([`k/${String(at - 2).padStart(3, "0")}`]);
+      assertEquals(await keysOf(reader), await keysOf(store));
+      await assertHolds(reader, `k/${String(at).padStart(3, "0")}`, at, 2 * KIB);
+    }
+    await reader.close();
+    await store.close();
+  }));
