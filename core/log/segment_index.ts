@@ -1,7 +1,7 @@
 /** Building and writing the index of a segment whose batches are in memory. */
 import { concat, type Gather, MalformedError } from "../bytes/mod.ts";
 import { indexKey } from "../storage/keys.ts";
-import { encodeIndex, type SegmentIndexEntry } from "../storage/segment/mod.ts";
+import { encodeIndex, type SegmentIndexEntry, thinnedIndex } from "../storage/segment/mod.ts";
 import { persist } from "../storage/retry.ts";
 import { emptyScan, scanBatch } from "./batch_scan.ts";
 import type { PartitionLogState } from "./partition_log.ts";
@@ -42,12 +42,9 @@ export async function writeIndex(
   entries: readonly SegmentIndexEntry[],
 ): Promise<void> {
   const interval = log.context.settings(log.info).indexIntervalBytes;
-  const kept: SegmentIndexEntry[] = [];
-  for (const entry of entries) {
-    const last = kept.at(-1);
-    if (last === undefined || entry.position - last.position >= interval) kept.push(entry);
-  }
-  const bytes = concat([encodeIndex(kept, interval)]);
+  const index = thinnedIndex(interval);
+  for (const { baseOffset, position } of entries) index.add(baseOffset, position);
+  const bytes = concat([encodeIndex(index.entries, interval)]);
   const { store, signal } = log.context;
   const key = indexKey(log.prefix, baseOffset);
   await persist(log.context, (attempt) => store.put(key, [bytes], { signal, attempt }));

@@ -116,16 +116,24 @@ export async function readChains(store: MetadataStore, brokerId: number): Promis
   return chainsOf(brokerId, read(await store.get(brokerChainsKey(brokerId))).chains);
 }
 
+/** What a broker has of epochs and chains. */
+export interface BrokerChains {
+  readonly brokerId: number;
+  readonly lastEpoch: number;
+  readonly chains: readonly ChainRecord[];
+}
+
 /** The epoch counter and chains of every broker that ever was. */
-export async function readAllChains(
-  store: MetadataStore,
-): Promise<{ brokerId: number; lastEpoch: number; chains: ChainRecord[] }[]> {
+export async function readAllChains(store: MetadataStore): Promise<BrokerChains[]> {
   const { entries } = await store.list(BROKER_CHAINS_PREFIX);
-  return entries.map((entry) => {
-    const brokerId = Number(entry.key.slice(BROKER_CHAINS_PREFIX.length));
-    const { last_epoch, chains } = read(entry);
-    return { brokerId, lastEpoch: last_epoch, chains: chainsOf(brokerId, chains) };
-  });
+  return entries.map(brokerChainsOf);
+}
+
+/** The broker in an entry of BROKER_CHAINS_PREFIX. */
+export function brokerChainsOf(entry: Entry): BrokerChains {
+  const brokerId = Number(entry.key.slice(BROKER_CHAINS_PREFIX.length));
+  const { last_epoch, chains } = read(entry);
+  return { brokerId, lastEpoch: last_epoch, chains: chainsOf(brokerId, chains) };
 }
 
 function read(entry: Entry | undefined) {

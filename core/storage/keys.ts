@@ -33,6 +33,24 @@ export function slotKey(
   return `${chainPrefix(namespace, brokerId, brokerEpoch)}${pad(slot, 20)}.wal`;
 }
 
+/** All chains of all brokers lie below it. */
+export function walPrefix(namespace: string): string {
+  return `${namespace}/.wal/`;
+}
+
+/** Broker, broker epoch and slot of a key below `walPrefix`; undefined for another shape. */
+export function chainSlotOfKey(
+  namespace: string,
+  key: string,
+): { brokerId: number; brokerEpoch: number; slot: number } | undefined {
+  const match = /^(0|[1-9]\d*)\/(\d{10})\/(\d{20})\.wal$/.exec(
+    key.slice(walPrefix(namespace).length),
+  );
+  if (match === null) return undefined;
+  const [brokerId, brokerEpoch, slot] = match.slice(1).map(Number) as [number, number, number];
+  return { brokerId, brokerEpoch, slot };
+}
+
 /** The slot of a chain's object; undefined for a key of another shape. */
 export function slotOfKey(key: string): number | undefined {
   const match = /\/(\d{20})\.wal$/.exec(key);
@@ -75,6 +93,16 @@ export function manifestKey(partitionPrefix: string, sequence: number): string {
   return `${partitionPrefix}manifest-${pad(sequence, 20)}`;
 }
 
+/** Directory, partition and the rest of a key in a partition's directory; undefined elsewhere. */
+export function partitionOfKey(
+  namespace: string,
+  key: string,
+): { directory: string; partition: number; name: string } | undefined {
+  const match = /^([^/]+)\/(0|[1-9]\d*)\/([^/]+)$/.exec(key.slice(namespace.length + 1));
+  if (match === null) return undefined;
+  return { directory: match[1]!, partition: Number(match[2]), name: match[3]! };
+}
+
 /** The sequence of a manifest's key; undefined for a key of another shape. */
 export function sequenceOfKey(key: string): number | undefined {
   const match = /\/manifest-(\d{20})$/.exec(key);
@@ -83,11 +111,15 @@ export function sequenceOfKey(key: string): number | undefined {
 
 /** Below it lie the chains of all incarnations of a broker. */
 export function chainsPrefix(namespace: string, brokerId: number): string {
-  return `${namespace}/.wal/${brokerId}/`;
+  return `${walPrefix(namespace)}${brokerId}/`;
+}
+
+export function probePrefix(namespace: string): string {
+  return `${namespace}/.probe/`;
 }
 
 export function probeKey(namespace: string, brokerId: number): string {
-  return `${namespace}/.probe/${brokerId}`;
+  return probePrefix(namespace) + brokerId;
 }
 
 export function healthProbeKey(namespace: string, brokerId: number): string {

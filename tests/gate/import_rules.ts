@@ -43,6 +43,8 @@ export const ROOMS: Readonly<Record<string, RoomRule>> = {
     packages: PURE_NODE,
   },
   "core/groups": { imports: LOGGED, packages: PURE_NODE },
+  // reads committed offsets back; only plugins and tests use it
+  "core/fsck": { imports: [...STORED, "core/groups"], packages: PURE_NODE },
   "core/transactions": { imports: LOGGED, packages: PURE_NODE },
   "core/security": { imports: LOGGED, packages: PURE_NODE },
   // handlers/rooms.ts names what composition puts in, the server's fetch sessions among it
@@ -86,7 +88,7 @@ export const ROOMS: Readonly<Record<string, RoomRule>> = {
   },
 
   "plugins": {
-    imports: [...DOMAIN],
+    imports: [...DOMAIN, "core/fsck"],
     packages: ["@platformatic/kafka", "@std/cli", "@std/fmt", "node:buffer"],
   },
   "main.ts": { imports: ["core/broker.ts", "core/runtime", "drivers/mod.ts", "plugins"] },

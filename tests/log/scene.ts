@@ -73,6 +73,8 @@ export class Scene {
 
   /** Awaited before each metadata commit of a room that is opened from now on, counted from 1. */
   beforeCommit: ((count: number) => Promise<void> | void) | undefined;
+  /** Called before each call that a room makes on the store. */
+  beforeStore: ((room: Room) => void) | undefined;
 
   constructor(seed = 1, faults: "faults" | "no faults" = "no faults") {
     this.faults = faults === "faults" ? { ...CALM } : undefined;
@@ -130,7 +132,10 @@ export class Room {
         soon: (run) => runtime.timers.soon(dead(run)),
       },
     };
-    this.store = mortal(memoryStore(objects, runtime, faults), () => this.alive);
+    this.store = mortal(memoryStore(objects, runtime, faults), () => {
+      if (this.alive) scene.beforeStore?.(this);
+      return this.alive;
+    }, () => this.alive);
     const { beforeCommit } = scene;
     let commits = 0;
     const before = async (call: string) => {
@@ -251,11 +256,11 @@ export class Room {
   }
 }
 
-/** A store whose answers reach the living only. */
-function mortal(store: ObjectStore, alive: () => boolean): ObjectStore {
+/** A store whose answers reach the living only; `enter` is asked before each call. */
+function mortal(store: ObjectStore, enter: () => boolean, alive: () => boolean): ObjectStore {
   const reach = <T>(call: () => Promise<T>): Promise<T> =>
     new Promise((resolve, reject) => {
-      if (!alive()) return;
+      if (!enter()) return;
       call().then((value) => alive() && resolve(value), (error) => alive() && reject(error));
     });
   return {
@@ -265,6 +270,7 @@ function mortal(store: ObjectStore, alive: () => boolean): ObjectStore {
     get: (key, range, o) => reach(() => store.get(key, range, o)),
     delete: (keys, o) => reach(() => store.delete(keys, o)),
     async *list(prefix, after, o) {
+      if (!enter()) await never;
       for await (const info of store.list(prefix, after, o)) {
         if (!alive()) await never;
         yield info;

@@ -58,6 +58,25 @@ export function encodeIndex(
   return out.toBytes();
 }
 
+/** The entries of an index: the first batch, then one per `intervalBytes` at most. */
+export interface ThinnedIndex {
+  readonly entries: readonly SegmentIndexEntry[];
+  /** Takes each batch of the segment, in order. */
+  add(baseOffset: number, position: number): void;
+}
+
+export function thinnedIndex(intervalBytes: number): ThinnedIndex {
+  const entries: SegmentIndexEntry[] = [];
+  return {
+    entries,
+    add: (baseOffset, position) => {
+      const last = entries.at(-1);
+      if (last !== undefined && position - last.position < intervalBytes) return;
+      entries.push({ baseOffset, position });
+    },
+  };
+}
+
 /** Reads and verifies an index. */
 export function decodeIndex(bytes: Uint8Array): SegmentIndex {
   const input = new Reader(bytes);

@@ -16,7 +16,7 @@ const TAIL_BYTES = 64 << 10;
  * no such object; MalformedError where the object is not a whole slot.
  */
 export async function readSlotFooter(
-  store: ObjectStore,
+  store: Pick<ObjectStore, "get">,
   key: string,
   size: number,
   options?: CallOptions,

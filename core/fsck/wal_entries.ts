@@ -1,0 +1,169 @@
+/**
+ * What the commit log holds of each partition, as runs of offsets: the size of what a check keeps
+ * grows with the number of partitions and of gaps, not with that of batches.
+ */
+import type { BatchRow } from "../storage/wal/format.ts";
+import { type Finding, finding } from "./finding.ts";
+
+/** Consecutive offsets; `end` is exclusive. */
+export interface Run {
+  readonly start: number;
+  end: number;
+  /** Slots of its first and last batch. */
+  readonly firstKey: string;
+  lastKey: string;
+  readonly firstEpoch: number;
+  lastEpoch: number;
+}
+
+/** Entries whose slot is gone. */
+export interface LostRun {
+  readonly start: number;
+  readonly end: number;
+  readonly key: string;
+}
+
+/** A producer's batches in a run. */
+interface Sequence {
+  /** Its first batch there. */
+  readonly firstOffset: number;
+  readonly firstEpoch: number;
+  readonly firstSequence: number;
+  epoch: number;
+  /** The one that comes next. */
+  next: number;
+}
+
+export interface PartitionEntries {
+  readonly runs: Run[];
+  readonly lost: LostRun[];
+  /** The lowest entry behind the end of an unsealed chain: not committed, as far as one can see. */
+  uncommitted:
+    | { readonly baseOffset: number; readonly chain: string; readonly gap: number }
+    | undefined;
+  /** Of the last run. */
+  readonly producers: Map<number, Sequence>;
+}
+
+/** Producers that are followed, over all partitions; the others' sequences are not looked at. */
+const PRODUCERS_MAX = 200_000;
+
+const SEQUENCE_MODULUS = 2 ** 31;
+
+export class WalEntries {
+  readonly #topics = new Map<string, Map<number, PartitionEntries>>();
+  #producers = 0;
+
+  of(topicId: string, partition: number): PartitionEntries | undefined {
+    return this.#topics.get(topicId)?.get(partition);
+  }
+
+  topicIds(): Iterable<string> {
+    return this.#topics.keys();
+  }
+
+  /** Partitions of a topic with entries. */
+  partitionsOf(topicId: string): Iterable<number> {
+    return this.#topics.get(topicId)?.keys() ?? [];
+  }
+
+  /** Adds a committed batch; within a chain they come in the order of the log. */
+  add(
+    topicId: string,
+    partition: number,
+    row: BatchRow,
+    key: string,
+    found: (finding: Finding) => void,
+  ): void {
+    const entries = this.#entries(topicId, partition);
+    const end = row.baseOffset + row.lastOffsetDelta + 1;
+    const last = entries.runs.at(-1);
+    if (last !== undefined && last.end === row.baseOffset) {
+      if (row.leaderEpoch < last.lastEpoch) {
+        found(finding(
+          "epoch-order",
+          key,
+          `partition ${partition} of topic ${topicId} has leader epoch ${row.leaderEpoch} at ` +
+            `offset ${row.baseOffset}, behind epoch ${last.lastEpoch}`,
+        ));
+      }
+      last.end = end;
+      last.lastKey = key;
+      last.lastEpoch = Math.max(last.lastEpoch, row.leaderEpoch);
+    } else {
+      // What lay in between is in segments: sequences are followed along one run.
+      this.#producers -= entries.producers.size;
+      entries.producers.clear();
+      entries.runs.push({
+        start: row.baseOffset,
+        end,
+        firstKey: key,
+        lastKey: key,
+        firstEpoch: row.leaderEpoch,
+        lastEpoch: row.leaderEpoch,
+      });
+    }
+    const fault = this.#follow(entries, row);
+    if (fault === undefined) return;
+    found(finding(
+      "producer-sequence",
+      key,
+      `partition ${partition} of topic ${topicId}, offset ${row.baseOffset}: producer ` +
+        `${row.producerId} ${fault}`,
+    ));
+  }
+
+  addLost(topicId: string, partition: number, row: BatchRow, key: string): void {
+    const end = row.baseOffset + row.lastOffsetDelta + 1;
+    this.#entries(topicId, partition).lost.push({ start: row.baseOffset, end, key });
+  }
+
+  /** Notes a batch behind the first free slot, `gap`, of a chain that nobody has sealed. */
+  addUncommitted(
+    topicId: string,
+    partition: number,
+    baseOffset: number,
+    chain: string,
+    gap: number,
+  ): void {
+    const entries = this.#entries(topicId, partition);
+    if (baseOffset >= (entries.uncommitted?.baseOffset ?? Infinity)) return;
+    entries.uncommitted = { baseOffset, chain, gap };
+  }
+
+  #entries(topicId: string, partition: number): PartitionEntries {
+    let partitions = this.#topics.get(topicId);
+    if (partitions === undefined) this.#topics.set(topicId, partitions = new Map());
+    let entries = partitions.get(partition);
+    if (entries === undefined) {
+      entries = { runs: [], lost: [], uncommitted: undefined, producers: new Map() };
+      partitions.set(partition, entries);
+    }
+    return entries;
+  }
+
+  /** What is wrong with the batch's sequence after the producer's last one, if anything. */
+  #follow({ producers }: PartitionEntries, row: BatchRow): string | undefined {
+    if (row.producerId < 0 || row.baseSequence < 0) return undefined;
+    const known = producers.get(row.producerId);
+    const next = (row.baseSequence + row.lastOffsetDelta + 1) % SEQUENCE_MODULUS;
+    if (known === undefined) {
+      if (this.#producers >= PRODUCERS_MAX) return undefined;
+      this.#producers++;
+      producers.set(row.producerId, {
+        firstOffset: row.baseOffset,
+        firstEpoch: row.producerEpoch,
+        firstSequence: row.baseSequence,
+        epoch: row.producerEpoch,
+        next,
+      });
+      return undefined;
+    }
+    const { epoch, next: wanted } = known;
+    known.epoch = row.producerEpoch;
+    known.next = next;
+    if (row.producerEpoch < epoch) return `has epoch ${row.producerEpoch} after epoch ${epoch}`;
+    if (row.producerEpoch > epoch || row.baseSequence === wanted) return undefined;
+    return `has sequence ${row.baseSequence} where ${wanted} comes next`;
+  }
+}
