@@ -59,6 +59,14 @@ const wiring: Omit<Wiring, "commit"> = {
     ]);
     return openMetadata({ config, runtime: systemRuntime(log) });
   },
+  openData: async (config, log, exclusive) => {
+    const [{ systemRuntime }, { openData }] = await Promise.all([
+      import("./core/runtime/system.ts"),
+      import("./drivers/mod.ts"),
+    ]);
+    const runtime = systemRuntime(log);
+    return { runtime, ...await openData({ config, runtime, readOnly: !exclusive }) };
+  },
 };
 
 /** Runs this process's command line to its end; `commit` is what a binary was built from. */

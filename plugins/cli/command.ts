@@ -1,7 +1,7 @@
 /** What a command is, and what it is given. */
 import type { Config } from "../../core/config/mod.ts";
 import type { MetadataStore } from "../../core/metadata/metadata_store.ts";
-import type { Log } from "../../core/runtime/mod.ts";
+import type { Log, Runtime } from "../../core/runtime/mod.ts";
 import type { ObjectStore } from "../../core/storage/object_store.ts";
 import type { ParsedArguments } from "./arguments.ts";
 
@@ -40,6 +40,17 @@ export interface Wiring {
   openStore(config: Config, log: Log, access: "read" | "write"): Promise<ObjectStore>;
   /** The metadata store alone. */
   openMetadata(config: Config, log: Log): Promise<MetadataStore>;
+  /** Store and metadata, to look at or, where `exclusive`, to repair. */
+  openData(config: Config, log: Log, exclusive: boolean): Promise<OpenedData>;
+}
+
+/** What a broker that is not running, or not ours, works on. */
+export interface OpenedData {
+  readonly runtime: Runtime;
+  readonly store: ObjectStore;
+  /** The metadata as it is now; the store of an earlier call is closed by the next. */
+  metadata(): Promise<MetadataStore>;
+  close(): Promise<void>;
 }
 
 export interface Invocation {

@@ -54,6 +54,10 @@ export const COMMANDS: ReadonlyMap<string, Entry> = new Map<string, Entry>([
     load: () => import("./snapshot.ts"),
   }],
   ["dump", { summary: "Print any stored object in full.", load: () => import("./dump.ts") }],
+  ["fsck", {
+    summary: "Check a bucket and its metadata; delete what nobody needs.",
+    load: () => import("./fsck.ts"),
+  }],
   ["completion", {
     summary: "Print a script that completes command lines.",
     load: () => import("./completion.ts"),
