@@ -11,6 +11,7 @@ import { javaClient } from "./install.ts";
 import type { WireRecord } from "./records.ts";
 import { haveTools } from "./requirement.ts";
 import { SUITE_SETTINGS } from "./suite.ts";
+import { assertWhole } from "./whole_store.ts";
 import { VisibleBatches } from "./wire/visible_batches.ts";
 import { waitUntil } from "./wait_until.ts";
 
@@ -169,6 +170,8 @@ async function killTenTimes(): Promise<void> {
     const records = await readAll(broker.bootstrap);
     assertDelivered(records, load.acknowledged);
     const seen = await watch.check();
+    await broker.kill();
+    await assertWhole(broker.dataDir);
     console.log(
       `${load.acknowledged.size} acknowledged, ${records.length} stored, all once; ` +
         `${seen} batches seen before and after kills are the same`,

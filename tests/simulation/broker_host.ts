@@ -20,7 +20,9 @@ import type { SimNetwork } from "./sim_network.ts";
 import { leftovers } from "./leftovers.ts";
 import { SimProcess } from "./sim_process.ts";
 import { metadataOf, simRuntime, storeOf } from "./sim_runtime.ts";
+import type { FsckReport } from "../../core/fsck/mod.ts";
 import { boundedStore } from "./bounds.ts";
+import { auditStore } from "./store_audit.ts";
 
 export const BROKER_PORT = 9092;
 
@@ -84,6 +86,13 @@ export class BrokerHost {
 
   get process(): SimProcess | undefined {
     return this.#current?.process;
+  }
+
+  /** What is stored at this moment, looked at without touching it. */
+  audit(): Promise<FsckReport> {
+    const { prng, network, objects } = this.o;
+    const runtime = simRuntime(this.#service, prng.fork("audit"), network, () => {});
+    return auditStore({ runtime, objects, metadata: this.#metadata, config: this.#config });
   }
 
   incarnationOf(process: SimProcess): number {

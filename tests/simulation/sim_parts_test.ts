@@ -3,6 +3,9 @@ import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { MalformedError } from "../../core/bytes/mod.ts";
 import { sleep } from "../../core/runtime/mod.ts";
 import { CALM, MemoryObjects, memoryStore } from "../../drivers/storage/memory/driver.ts";
+import { defaultConfig } from "../../core/config/mod.ts";
+import { healthyStore } from "../fsck/healthy_store.ts";
+import { auditProblems, auditStore } from "./store_audit.ts";
 import { EventLoop } from "./event_loop.ts";
 import { Prng } from "./prng.ts";
 import { buildBatch, readBatches } from "./record_batch.ts";
@@ -201,4 +204,29 @@ Deno.test("readBatches() reads what buildBatch() made, and refuses a flipped bit
     assertThrows(() => readBatches(broken), MalformedError);
   }
   await assertRejects(() => Promise.reject(new MalformedError("x")), MalformedError);
+});
+
+Deno.test("auditStore() sees what is missing, and ends within one event", async () => {
+  const { scene } = await healthyStore();
+  const loop = new EventLoop();
+  const process = new SimProcess(loop, "services");
+  const network = new SimNetwork(loop, new Prng("n"), CALM_NETWORK);
+  const runtime = simRuntime(process, new Prng("r"), network, () => {});
+  const config = defaultConfig({ namespace: "ns" });
+  const audits: string[][] = [];
+  const audit = () => {
+    const { objects, metadata } = scene;
+    void auditStore({ runtime, objects, metadata, config }).then((report) => {
+      audits.push(auditProblems(report));
+    });
+  };
+  loop.after(1, audit);
+  loop.after(2, () => {
+    assertEquals(audits, [[]]);
+    scene.objects.delete("ns/a/0/segment-00000000000000000004.kfs");
+  });
+  loop.after(3, audit);
+  assertEquals(await loop.run(10, 100), "idle");
+  const problem = "fsck: segment-missing ns/a/0/segment-00000000000000000004.kfs: is not there";
+  assertEquals(audits[1]!.map((each) => each.split(";")[0]), [problem]);
 });

@@ -19,6 +19,7 @@ import { type Plan, planOf } from "./plan.ts";
 import { Prng } from "./prng.ts";
 import { CALM_NETWORK, SimNetwork } from "./sim_network.ts";
 import { SimProcess } from "./sim_process.ts";
+import { auditProblems } from "./store_audit.ts";
 
 const TICKS_MAX = 1_500_000;
 const REST_LIMIT_MS = 120_000;
@@ -38,6 +39,8 @@ const MARKS = {
 } as const;
 
 export type Mark = keyof typeof MARKS;
+/** On average. */
+const STORE_AUDIT_EVERY_MS = 300;
 
 export interface RunOptions {
   readonly seed: string;
@@ -89,6 +92,7 @@ class Simulation {
   readonly stage: Stage;
   readonly #actors: Actor[] = [];
   #chaos = true;
+  #audits = 0;
 
   constructor(readonly options: RunOptions) {
     this.prng = new Prng(options.seed);
@@ -133,14 +137,17 @@ class Simulation {
     this.host.start();
     this.#openStage();
     this.#scheduleChaos();
+    this.#scheduleStoreAudits();
     await this.#until(this.plan.chaosMs, () => false);
     this.#endChaos();
     const rested = await this.#rest("clients", () => this.#actors.every((actor) => actor.finished));
     if (rested && await this.#audit("auditor-1")) {
       this.host.process?.kill();
+      this.#auditStore("after a crash at rest");
       if (await this.#audit("auditor-2")) this.#compareAudits();
       await this.#checkLeftovers();
       await this.#stopBroker();
+      this.#auditStore("after the stop", true);
     }
     return this.#result();
   }
@@ -156,6 +163,26 @@ class Simulation {
     const actor = new kind(name, this.stage, process, this.prng.fork(name));
     this.#actors.push(actor);
     return actor;
+  }
+
+  /** The store must be whole at any moment, so it is looked at now and then. */
+  #scheduleStoreAudits(): void {
+    const prng = this.prng.fork("store audits");
+    const next = () =>
+      this.loop.after(prng.range(0, 2 * STORE_AUDIT_EVERY_MS), () => {
+        this.#auditStore("in between");
+        if (this.#chaos) next();
+      });
+    next();
+  }
+
+  #auditStore(when: string, swept = false): void {
+    const started = this.loop.ticks;
+    this.host.audit().then((report) => {
+      if (this.loop.ticks !== started) this.history.problem("a store audit took its time");
+      for (const each of auditProblems(report, swept)) this.history.problem(`${each} (${when})`);
+      this.#audits++;
+    }, (error) => this.unhandled(error));
   }
 
   #openStage(): void {
@@ -300,7 +327,8 @@ class Simulation {
       `${this.loop.ticks} events, ${this.host.incarnations} incarnations, ` +
         `${history.produced.length} batches (${acked} acknowledged), ` +
         `${history.observed.length} reads, ${history.topics.length} topic changes, ` +
-        `${history.offsets.length} offset calls, ${this.objects.size} objects`,
+        `${history.offsets.length} offset calls, ${this.objects.size} objects, ` +
+        `${this.#audits} store audits`,
     );
     return {
       seed: this.options.seed,
