@@ -1,5 +1,7 @@
 /** What the metadata says there should be. */
+import { assignmentOf, type PartitionAssignment } from "../metadata/assignments.ts";
 import {
+  ASSIGNMENTS_PREFIX,
   BROKER_CHAINS_PREFIX,
   brokerChainsOf,
   type ChainRecord,
@@ -80,6 +82,24 @@ export function isProvenDeleted({ usedNames }: Topics, directory: string): boole
   const last = usedNames.get(directory.slice(0, tilde));
   return last !== undefined && tilde + 1 < directory.length &&
     last.startsWith(directory.slice(tilde + 1));
+}
+
+/** Assignments by topic id; brokers that lead everything by themselves write none. */
+export type Assignments = ReadonlyMap<string, readonly PartitionAssignment[]>;
+
+export async function readAssignments(
+  metadata: MetadataStore,
+): Promise<{ assignments: Assignments; findings: readonly Finding[] }> {
+  const assignments = new Map<string, readonly PartitionAssignment[]>();
+  const findings: Finding[] = [];
+  const { entries } = await metadata.list(ASSIGNMENTS_PREFIX);
+  for (const entry of entries) {
+    tolerantly(entry, findings, () => {
+      const { topicId, partitions } = assignmentOf(entry);
+      assignments.set(topicId, partitions);
+    });
+  }
+  return { assignments, findings };
 }
 
 /** The chains that may hold unadopted entries, and the epochs that were given out. */

@@ -1,5 +1,6 @@
 import type { Config } from "../config/mod.ts";
 import type { MetadataStore } from "../metadata/metadata_store.ts";
+import type { Assignments } from "./catalog.ts";
 import type { Bucket } from "./bucket.ts";
 import type { Finding, Looked } from "./finding.ts";
 
@@ -17,6 +18,8 @@ export interface Context {
   readonly namespace: string;
   /** The metadata as it is now; asked for again where what was read may have become old. */
   readonly metadata: () => Promise<MetadataStore>;
+  /** As they were after the commit log was listed. */
+  readonly assignments: Assignments;
   readonly depth: Depth;
   readonly looked: Looked;
   readonly found: (finding: Finding) => void;

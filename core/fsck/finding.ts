@@ -56,6 +56,7 @@ export const FINDINGS = {
   "index-mismatch": damage("an index that does not fit its segment", "rebuilds"),
   "index-orphan": orphan("an index without its segment"),
   "epoch-order": damage("leader epochs go back along the log"),
+  "epoch-behind": damage("the log has a later leader epoch than the assignment gives out"),
   "producer-state": damage("a manifest's producer state that cannot be"),
   "producer-sequence": warning("an idempotent producer's sequences are not in order"),
 
@@ -67,6 +68,9 @@ export const FINDINGS = {
   "wal-object-missing": damage("an adoption record names a slot that is gone and still needed"),
   "wal-adoption-mismatch": damage("an adoption record and the slot that it names disagree"),
   "wal-batch-damaged": damage("a batch in the commit log that fails its CRC-32C (with --deep)"),
+  "wal-chain-unassigned": damage(
+    "entries that no segment holds lie in a chain that the partition's assignment does not name",
+  ),
   "wal-seal-missing": damage("a former chain without its seal: its owner is not fenced"),
   "wal-epoch-ahead": damage("a chain that the metadata has not given out: the metadata is old"),
   "wal-void": orphan("a slot behind the end of its chain, never committed", "deletes some"),

@@ -12,7 +12,13 @@ import type { Runtime } from "../runtime/runtime.ts";
 import { partitionPrefix } from "../storage/keys.ts";
 import type { ObjectStore } from "../storage/object_store.ts";
 import { Bucket, forEachAtOnce } from "./bucket.ts";
-import { type Committed, readCommitted, readTopics, type Topics } from "./catalog.ts";
+import {
+  type Committed,
+  readAssignments,
+  readCommitted,
+  readTopics,
+  type Topics,
+} from "./catalog.ts";
 import type { Context, Depth } from "./context.ts";
 import { walkPartitions, walkTopic } from "./directories.ts";
 import {
@@ -140,21 +146,24 @@ async function pass(
   only: ReadonlySet<string> | undefined,
 ): Promise<FsckReport> {
   const findings = new Findings(FINDINGS_KEPT);
-  const context: Context = {
+  const base: Context = {
     bucket: new Bucket(o.store, o.runtime, o.signal, PARALLEL),
     config: o.config,
     namespace: o.config.namespace,
     metadata: o.metadata,
+    assignments: new Map(),
     depth: o.depth,
     looked: findings.looked,
     found: (each) => findings.add(each),
   };
   const committed = await readCommitted(await o.metadata());
-  for (const each of committed.findings) context.found(each);
-  context.looked.groups = committed.groups;
-  const wal = await checkWal(context);
-  const topics = await readTopics(await o.metadata());
-  for (const each of topics.findings) context.found(each);
+  base.looked.groups = committed.groups;
+  const wal = await checkWal(base);
+  const metadata = await o.metadata();
+  const topics = await readTopics(metadata);
+  const { assignments, findings: unreadable } = await readAssignments(metadata);
+  for (const each of [...committed.findings, ...topics.findings, ...unreadable]) base.found(each);
+  const context = { ...base, assignments };
   await new TopicsCheck(context, topics, committed, wal, only).run();
   return findings.report();
 }

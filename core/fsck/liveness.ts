@@ -1,5 +1,10 @@
 /** Whether a broker is at work on a bucket, as far as that can be seen from outside. */
-import { BROKER_CHAINS_PREFIX, liveBrokers, type MetadataStore } from "../metadata/mod.ts";
+import {
+  BROKER_CHAINS_PREFIX,
+  LIVE_BROKERS_PREFIX,
+  liveBrokerOf,
+  type MetadataStore,
+} from "../metadata/mod.ts";
 import { sleep } from "../runtime/sleep.ts";
 import { walPrefix } from "../storage/keys.ts";
 import { Bucket } from "./bucket.ts";
@@ -14,8 +19,11 @@ const WATCH_MS = 3_000;
  */
 export async function brokersAtWork(o: FsckOptions): Promise<string | undefined> {
   const metadata = await o.metadata();
-  const [live] = await liveBrokers(metadata);
-  if (live !== undefined) return `broker ${live.brokerId} runs at ${live.host}:${live.port}`;
+  const [live] = (await metadata.list(LIVE_BROKERS_PREFIX)).entries;
+  if (live !== undefined) {
+    const { brokerId, host, port } = liveBrokerOf(live);
+    return `broker ${brokerId} is registered as running at ${host}:${port}`;
+  }
   const before = await traces(o, metadata);
   await sleep(o.runtime.timers, WATCH_MS, o.signal);
   const after = await traces(o, metadata);

@@ -1,5 +1,6 @@
 /** One partition: manifest, segments, and the commit log behind them, as one history (I2). */
 import { MalformedError } from "../bytes/mod.ts";
+import type { PartitionAssignment } from "../metadata/assignments.ts";
 import { topicSettings } from "../metadata/topic_config.ts";
 import type { TopicInfo } from "../metadata/topics.ts";
 import { indexKey, manifestKey, partitionPrefix, segmentKey } from "../storage/keys.ts";
@@ -70,6 +71,11 @@ export class PartitionCheck {
   ) {
     this.prefix = partitionPrefix(context.namespace, topic.directory, partition);
     this.intervalBytes = topicSettings(topic, context.config).indexIntervalBytes;
+  }
+
+  /** Undefined where a broker leads everything by itself. */
+  get assignment(): PartitionAssignment | undefined {
+    return this.context.assignments.get(this.topic.id)?.[this.partition];
   }
 
   async run(wal: WalEntries): Promise<number | undefined> {
@@ -197,5 +203,12 @@ export class PartitionCheck {
       follow(segmentKey(this.prefix, baseOffset), fact.firstEpoch, fact.lastEpoch);
     }
     for (const run of tail.runs) follow(run.firstKey, run.firstEpoch, run.lastEpoch);
+    const { assignment } = this;
+    if (assignment === undefined) return;
+    // The next owner gets the one after it.
+    const present = assignment.leaderEpoch + (assignment.owner === undefined ? 1 : 0);
+    if (present >= last) return;
+    const text = `the assignment gives leader epoch ${present}, and the log has epoch ${last}`;
+    this.found("epoch-behind", this.prefix, text);
   }
 }

@@ -1,4 +1,5 @@
 /** The commit log's part of a partition: it must go on where the manifest ends, without a hole. */
+import { sameChain } from "../metadata/assignments.ts";
 import { chainSlotOfKey, slotKey } from "../storage/keys.ts";
 import type { Manifest, ProducerEntry } from "../storage/manifest.ts";
 import { WAL_HEADER_BYTES } from "../storage/wal/format.ts";
@@ -61,9 +62,23 @@ export async function joinTail(
       `${check.partition} of ${check.topic.name}`;
     check.found("wal-object-missing", key, text);
   }
+  checkAssigned(check, runs);
   checkSequences(check, manifest?.producers ?? [], entries, covered);
   await checkGap(check, entries, covered);
   return { runs, start: Math.min(runs[0]?.start ?? covered, covered), end, holds };
+}
+
+/** Who takes the partition over reads the chains that its assignment names, and no others. */
+function checkAssigned(check: PartitionCheck, runs: readonly Run[]): void {
+  const { assignment } = check;
+  if (assignment === undefined) return;
+  const { owner, sources } = assignment;
+  for (const { chain, firstKey, start, end } of runs) {
+    if (sameChain(owner, chain) || sources.some((source) => sameChain(source, chain))) continue;
+    const text = `offsets ${start} to ${end - 1} of partition ${check.partition} of ` +
+      `${check.topic.name} are here alone, and its assignment does not name this chain`;
+    check.found("wal-chain-unassigned", firstKey, text);
+  }
 }
 
 function segmentHoles(manifest: Manifest | undefined): Hole[] {

@@ -47,7 +47,7 @@ export async function readAdoption(
           `${topicId}, lies at ${row.position} in ${object}, and it does not`;
         context.found(finding("wal-adoption-mismatch", key, text));
       }
-      check.entries.add(topicId, partition, row, object, context.found);
+      check.entries.add(topicId, partition, row, object, footer, context.found);
     }
   }
   // The next incarnation's record names them again, until this chain is forgotten.

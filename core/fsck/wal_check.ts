@@ -119,7 +119,7 @@ export class WalCheck {
     }
     visited.add(key);
     for (const { topicId, partition, rows } of footer.partitions) {
-      for (const row of rows) entries.add(topicId, partition, row, key, context.found);
+      for (const row of rows) entries.add(topicId, partition, row, key, footer, context.found);
     }
     if (context.depth === "deep") {
       await checkSlotBody(context, key, this.sizes.get(key)!, footer);

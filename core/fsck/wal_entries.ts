@@ -2,6 +2,7 @@
  * What the commit log holds of each partition, as runs of offsets: the size of what a check keeps
  * grows with the number of partitions and of gaps, not with that of batches.
  */
+import { type ChainRef, sameChain } from "../metadata/assignments.ts";
 import type { BatchRow } from "../storage/wal/format.ts";
 import { type Finding, finding } from "./finding.ts";
 
@@ -9,6 +10,8 @@ import { type Finding, finding } from "./finding.ts";
 export interface Run {
   readonly start: number;
   end: number;
+  /** Whose slots, or whose adoption record, vouches for them. */
+  readonly chain: ChainRef;
   /** Slots of its first and last batch. */
   readonly firstKey: string;
   lastKey: string;
@@ -23,9 +26,9 @@ export interface LostRun {
   readonly key: string;
 }
 
-/** A producer's batches in a run. */
+/** A producer's batches in runs that join. */
 interface Sequence {
-  /** Its first batch there. */
+  /** The first of them. */
   readonly firstOffset: number;
   readonly firstEpoch: number;
   readonly firstSequence: number;
@@ -41,7 +44,7 @@ export interface PartitionEntries {
   uncommitted:
     | { readonly baseOffset: number; readonly chain: string; readonly gap: number }
     | undefined;
-  /** Of the last run. */
+  /** Along the last run, and those that it joins. */
   readonly producers: Map<number, Sequence>;
 }
 
@@ -67,18 +70,20 @@ export class WalEntries {
     return this.#topics.get(topicId)?.keys() ?? [];
   }
 
-  /** Adds a committed batch; within a chain they come in the order of the log. */
+  /** Adds a committed batch of `chain`; within one they come in the order of the log. */
   add(
     topicId: string,
     partition: number,
     row: BatchRow,
     key: string,
+    chain: ChainRef,
     found: (finding: Finding) => void,
   ): void {
     const entries = this.#entries(topicId, partition);
     const end = row.baseOffset + row.lastOffsetDelta + 1;
     const last = entries.runs.at(-1);
-    if (last !== undefined && last.end === row.baseOffset) {
+    const joins = last?.end === row.baseOffset;
+    if (joins && sameChain(last.chain, chain)) {
       if (row.leaderEpoch < last.lastEpoch) {
         found(finding(
           "epoch-order",
@@ -91,12 +96,15 @@ export class WalEntries {
       last.lastKey = key;
       last.lastEpoch = Math.max(last.lastEpoch, row.leaderEpoch);
     } else {
-      // What lay in between is in segments: sequences are followed along one run.
-      this.#producers -= entries.producers.size;
-      entries.producers.clear();
+      // What lay in between is in segments: sequences are followed as far as offsets are.
+      if (!joins) {
+        this.#producers -= entries.producers.size;
+        entries.producers.clear();
+      }
       entries.runs.push({
         start: row.baseOffset,
         end,
+        chain,
         firstKey: key,
         lastKey: key,
         firstEpoch: row.leaderEpoch,

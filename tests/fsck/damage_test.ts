@@ -3,6 +3,7 @@ import { assert, assertEquals } from "@std/assert";
 import { type FindingCode, FINDINGS, severityOf } from "../../core/fsck/mod.ts";
 import { crc32c } from "../../core/bytes/mod.ts";
 import { rewriteTail } from "../../core/log/rewrite.ts";
+import { changeAssignment, UNASSIGNED } from "../../core/metadata/assignments.ts";
 import { manifestKey } from "../../core/storage/keys.ts";
 import type { ProducerEntry } from "../../core/storage/manifest.ts";
 import { encodeIndex } from "../../core/storage/segment/mod.ts";
@@ -28,6 +29,8 @@ const segment = (base: number) => `${PARTITION}segment-${String(base).padStart(2
 const index = (base: number) => `${PARTITION}segment-${String(base).padStart(20, "0")}.index`;
 const NEWEST = `${PARTITION}manifest-00000000000000000002`;
 const FORMER = `${PARTITION}manifest-00000000000000000001`;
+
+const chainRef = (brokerEpoch: number) => ({ brokerId: 3, brokerEpoch });
 
 const BATCH_AT = 32;
 const BATCH_BYTES = 85;
@@ -382,6 +385,35 @@ const cases: Record<string, Case> = {
       `segment-unnamed ${segment(8)}`,
       `wal-hole ${slot(FIRST_CHAIN, 6)}`,
     ],
+  },
+  "entries in a chain that their partition's assignment does not name": {
+    damage: async ({ scene, topicId }) => {
+      const owner = { brokerId: 4, brokerEpoch: 1 };
+      await changeAssignment(scene.metadata.connect(), topicId, () => [
+        { ...UNASSIGNED, target: 4, leaderEpoch: 1, owner },
+        { ...UNASSIGNED, target: 4, leaderEpoch: 1, owner, sources: [chainRef(2)] },
+        { ...UNASSIGNED, target: 4, leaderEpoch: 1, owner },
+      ]);
+    },
+    finds: [`wal-chain-unassigned ${slot(FIRST_CHAIN, 6)}`],
+  },
+  "an assignment that would give a leader epoch once more": {
+    damage: async ({ scene, topicId }) => {
+      const sources = [chainRef(2)];
+      await changeAssignment(scene.metadata.connect(), topicId, () => [
+        { ...UNASSIGNED, leaderEpoch: -2, sources },
+        { ...UNASSIGNED, leaderEpoch: -1, sources },
+        UNASSIGNED,
+      ]);
+    },
+    finds: [`epoch-behind ${PARTITION}`],
+  },
+  "an assignment that cannot be read": {
+    damage: async ({ scene }) => {
+      const value = new Uint8Array(9);
+      await scene.metadata.connect().commit({ if: [], then: [{ put: "assign/x", value }] });
+    },
+    finds: ["metadata-damaged assign/x"],
   },
   "a topic record that cannot be read": {
     damage: async ({ scene }) => {

@@ -1,6 +1,7 @@
 /** What the metadata says against what the bucket holds. */
 import { assertEquals } from "@std/assert";
 import { sealHead, sealOffset } from "../../core/groups/snapshot.ts";
+import { changeAssignment, UNASSIGNED } from "../../core/metadata/assignments.ts";
 import { groupHeadKey, offsetKey } from "../../core/metadata/mod.ts";
 import { commit } from "../log/scene.ts";
 import { alter, check, found, type HealthyStore, healthyStore } from "./healthy_store.ts";
@@ -79,6 +80,16 @@ Deno.test("a topic whose objects are gone is told by who has read it", async () 
   assertEquals(found(report), ["topic-objects-missing ns/empty/"]);
   assertEquals(found(await check(store, { topics: ["empty"] })), found(report));
   assertEquals(found(await check(store, { topics: ["a"] })), []);
+});
+
+Deno.test("entries are in chains that their partition's assignment names", async () => {
+  const store = await healthyStore();
+  const chain = (brokerEpoch: number) => ({ brokerId: 3, brokerEpoch });
+  const led = { ...UNASSIGNED, target: 3, leaderEpoch: 0, owner: chain(2) };
+  const taken = { ...led, owner: { brokerId: 5, brokerEpoch: 1 }, sources: [chain(1), chain(2)] };
+  const metadata = store.scene.metadata.connect();
+  await changeAssignment(metadata, store.topicId, () => [led, taken, { ...led, owner: chain(9) }]);
+  assertEquals(found(await check(store)), []);
 });
 
 Deno.test("groups with a damaged record are told, and the others are looked at", async () => {
