@@ -14,12 +14,6 @@
 
 const pad = (value: number, width: number): string => String(value).padStart(width, "0");
 
-/** Broker epoch and slot of a chain's object; undefined for a key of another shape. */
-export function chainSlotOfKey(key: string): { brokerEpoch: number; slot: number } | undefined {
-  const match = /\/(\d{10})\/(\d{20})\.wal$/.exec(key);
-  return match === null ? undefined : { brokerEpoch: Number(match[1]), slot: Number(match[2]) };
-}
-
 export function chainPrefix(namespace: string, brokerId: number, brokerEpoch: number): string {
   return `${chainsPrefix(namespace, brokerId)}${pad(brokerEpoch, 10)}/`;
 }

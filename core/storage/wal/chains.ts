@@ -25,7 +25,7 @@ export async function chainsAbove(
   const found: FoundChain[] = [];
   for (let epoch = above;;) {
     const after = chainPrefix(namespace, brokerId, epoch) + BEHIND_SLOTS;
-    const first = await firstSlot(store, chainsPrefix(namespace, brokerId), after, signal);
+    const first = await firstSlot(store, namespace, brokerId, after, signal);
     if (first === undefined) return found;
     found.push({ brokerEpoch: first.brokerEpoch, firstSlot: first.slot });
     epoch = first.brokerEpoch;
@@ -34,12 +34,14 @@ export async function chainsAbove(
 
 async function firstSlot(
   store: ObjectStore,
-  prefix: string,
+  namespace: string,
+  brokerId: number,
   after: string,
   signal: AbortSignal,
 ): Promise<ReturnType<typeof chainSlotOfKey>> {
+  const prefix = chainsPrefix(namespace, brokerId);
   for await (const { key } of store.list(prefix, after, { signal })) {
-    const slot = chainSlotOfKey(key);
+    const slot = chainSlotOfKey(namespace, key);
     if (slot !== undefined) return slot;
   }
   return undefined;
