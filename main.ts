@@ -6,11 +6,13 @@ import manifest from "./deno.json" with { type: "json" };
 const wiring: Omit<Wiring, "commit"> = {
   version: manifest.version,
   startBroker: async (config, log) => {
-    const [{ createBroker }, { systemRuntime }, { openMetadata, openStore }] = await Promise.all([
-      import("./core/broker.ts"),
-      import("./core/runtime/system.ts"),
-      import("./drivers/mod.ts"),
-    ]);
+    const [core, { systemRuntime }, { openMetadata, openStore }, { openPlugins }] = await Promise
+      .all([
+        import("./core/broker.ts"),
+        import("./core/runtime/system.ts"),
+        import("./drivers/mod.ts"),
+        import("./plugins/mod.ts"),
+      ]);
     const runtime = systemRuntime(log);
     const opened: { close(): Promise<void> }[] = [];
     const closeAll = async () => {
@@ -18,18 +20,23 @@ const wiring: Omit<Wiring, "commit"> = {
     };
     const failed = Promise.withResolvers<unknown>();
     try {
+      const plugins = await openPlugins({ config, runtime });
+      opened.push({ close: () => plugins.stop() });
       // metadata first: it locks the data directory against a second broker
       const metadata = await openMetadata({ config, runtime });
       opened.push(metadata);
       const store = await openStore({ config, runtime });
       opened.push(store);
-      const broker = await createBroker({
+      const broker = await core.createBroker({
         config,
         runtime,
         store,
         metadata,
+        version: manifest.version,
         onFatal: failed.resolve,
       });
+      // not awaited: clients are served meanwhile, and faults of plugins are theirs alone
+      void plugins.start(broker.view());
       return {
         host: broker.host,
         port: broker.port,

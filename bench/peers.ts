@@ -43,6 +43,8 @@ export interface PeerOptions {
   readonly dataDir: string;
   /** Further KAFSCALE_* settings for ours. */
   readonly env?: Readonly<Record<string, string>>;
+  /** Another checkout to run ours from. */
+  readonly checkout?: string;
 }
 
 const running = new Set<Deno.ChildProcess>();
@@ -72,8 +74,10 @@ export function freePort(count = 1): number {
 export async function startPeer(name: PeerName, options: PeerOptions): Promise<Peer> {
   await Deno.mkdir(options.dataDir, { recursive: true });
   const port = freePort(2);
+  const { dataDir, checkout } = options;
+  const serves = /"msg":"broker listening/;
   return name === "kafscale"
-    ? await spawn(name, port, options.dataDir, ourCommand(port, options), /"msg":"broker listening/)
+    ? await spawn(name, port, dataDir, ourCommand(port, options), serves, checkout)
     : await spawn(
       name,
       port,
@@ -95,6 +99,7 @@ function ourCommand(port: number, options: PeerOptions): Command {
     KAFSCALE_BROKER_HOST: "127.0.0.1",
     KAFSCALE_BROKER_PORT: String(port),
     KAFSCALE_DATA_DIR: options.dataDir,
+    KAFSCALE_METRICS_ADDR: "127.0.0.1:0",
     ...options.env,
   };
   const binary = Deno.env.get("KAFSCALE_BENCH_BINARY");
@@ -145,13 +150,14 @@ async function spawn(
   dataDir: string,
   command: Command,
   listening: RegExp,
+  cwd = REPO.pathname,
 ): Promise<Peer> {
   const started = performance.now();
   const child = new Deno.Command(command.path, {
     args: [...command.args],
     env: { ...environment(), ...command.env },
     clearEnv: true,
-    cwd: REPO.pathname,
+    cwd,
     stdin: "null",
     stdout: "piped",
     stderr: "piped",

@@ -25,6 +25,7 @@ import type { LogContext } from "./log/log_context.ts";
 import { Logs } from "./log/logs.ts";
 import { RefusedSequences } from "./log/refused_sequences.ts";
 import { SegmentReader } from "./log/segment_reader.ts";
+import { TrafficByTopic } from "./log/topic_traffic.ts";
 import { WalLedger } from "./log/wal_ledger.ts";
 import { clusterId, raiseLowWater } from "./metadata/brokers.ts";
 import { firstAnswer } from "./metadata/metadata_check.ts";
@@ -32,17 +33,22 @@ import type { MetadataStore } from "./metadata/metadata_store.ts";
 import { ProducerIds } from "./metadata/producer_ids.ts";
 import { topicSettings } from "./metadata/topic_config.ts";
 import { TopicRegistry } from "./metadata/topics.ts";
+import type { BrokerView } from "./plugin/broker_view.ts";
+import { type ServingParts, viewOf } from "./plugin/view.ts";
+import { invariant } from "./runtime/assert.ts";
 import type { Runtime } from "./runtime/runtime.ts";
 import { Semaphore } from "./runtime/semaphore.ts";
 import { createServer, type Server } from "./server/server.ts";
 import { BlockCache } from "./storage/block_cache.ts";
+import { blockPool } from "./storage/block_buffers.ts";
 import { GuardedStore, type StoreView } from "./storage/guarded_store.ts";
-import type { HealthSettings } from "./storage/health.ts";
+import { healthSettings } from "./storage/health_settings.ts";
 import { ReadAhead } from "./storage/read_ahead.ts";
 import type { ObjectStore } from "./storage/object_store.ts";
 import { checkStore } from "./storage/store_check.ts";
 import type { Commit, WalObject } from "./storage/wal/commit.ts";
 import { WalChain } from "./storage/wal/chain.ts";
+import { keepForReads } from "./storage/wal/keep_for_reads.ts";
 import { SlabPool } from "./storage/wal/slab_pool.ts";
 
 export interface BrokerOptions {
@@ -52,6 +58,8 @@ export interface BrokerOptions {
   readonly metadata: MetadataStore;
   /** Other brokers share store and metadata; left out: what the settings say. */
   readonly clustered?: boolean;
+  /** Of the program, for the view. */
+  readonly version?: string;
   /** The broker cannot go on (fenced, broken invariant): the process should end. */
   readonly onFatal?: (error: unknown) => void;
 }
@@ -63,6 +71,8 @@ export interface Broker {
   readonly clusterId: string;
   /** Figures and health of the object store. */
   readonly storeView: StoreView;
+  /** What plugins see; the same one every time. */
+  view(): BrokerView;
   /** Accepts no further connections and commits what is open. */
   drain(): Promise<void>;
   /** Drains, closes connections, and ends all background work. Drivers stay open. Idempotent. */
@@ -93,9 +103,14 @@ class BrokerProcess implements Broker {
   readonly #abort = new AbortController();
   readonly #stopping: (() => Promise<void> | void)[] = [];
   readonly #store: GuardedStore;
+  readonly #startedAtMs: number;
   #chain: WalChain | undefined;
   #server: Server | undefined;
   #node: ClusterNode | undefined;
+  #draining = false;
+  /** Set once it serves. */
+  #parts: ServingParts | undefined;
+  #view: BrokerView | undefined;
   #stopped: Promise<void> | undefined;
 
   constructor(readonly options: BrokerOptions) {
@@ -103,6 +118,7 @@ class BrokerProcess implements Broker {
     const { namespace, brokerId } = config;
     const health = healthSettings(config);
     this.#store = new GuardedStore({ runtime, store, namespace, brokerId, health });
+    this.#startedAtMs = runtime.clock.wallMs();
     this.#stopping.push(() => this.#store.stop());
   }
 
@@ -164,16 +180,19 @@ class BrokerProcess implements Broker {
       ownsChains: node === undefined && !incarnation.keeping,
     });
     topics.onChange((change) => {
-      if (change.type === "deleted") housekeeping.resumeDeletions();
-      else logs.changed(change.topic);
+      if (change.type !== "deleted") return logs.changed(change.topic);
+      housekeeping.resumeDeletions();
+      this.#store.calls.trim(topics);
     });
-    const groups = await this.#serve(topics, logs, node);
+    const { rooms, server } = await this.#serve(topics, logs, node);
     housekeeping.start();
+    const { brokerEpoch } = incarnation;
+    this.#parts = { rooms, server, logs, chain, cache, ledger, housekeeping, brokerEpoch };
     this.#stopping.push(() => logs.close());
     this.#stopping.push(() => housekeeping.stop());
     if (node !== undefined) {
       this.#stopping.push(() => node.stop());
-      await node.start(logHoldings(logs, chain, groups.shards!));
+      await node.start(logHoldings(logs, chain, rooms.groups.shards!));
     }
   }
 
@@ -191,7 +210,7 @@ class BrokerProcess implements Broker {
   #openCache(pool: SlabPool, work: SlabPool): BlockCache {
     const { config } = this.options;
     const { gated: store } = this.#store;
-    const blocks = blockBuffers(store.advice.rangeBytes);
+    const blocks = blockPool(store.advice.rangeBytes);
     return new BlockCache({
       store,
       capacityBytes: config.cacheBytes,
@@ -255,6 +274,7 @@ class BrokerProcess implements Broker {
       settings: (topic) => topicSettings(topic, config),
       leaderEpoch: node === undefined ? () => LEADER_EPOCH : node.leaderEpoch.bind(node),
       traffic: { readBytes: 0 },
+      trafficByTopic: new TrafficByTopic(),
       readaheadSegments: config.readaheadSegments,
       producersMax: PRODUCERS_PER_PARTITION_MAX,
       producerExpirationMs: config.producerIdExpirationMs,
@@ -293,7 +313,7 @@ class BrokerProcess implements Broker {
     topics: TopicRegistry,
     logs: Logs,
     node: ClusterNode | undefined,
-  ): Promise<GroupCoordinator> {
+  ): Promise<{ rooms: Rooms; server: Server }> {
     const { config, runtime, metadata } = this.options;
     const sharded = node !== undefined;
     const groups = new GroupCoordinator({
@@ -318,15 +338,15 @@ class BrokerProcess implements Broker {
       fetchBytes: new Semaphore(FETCH_BYTES_IN_FLIGHT_MAX),
     };
     const onFatal = (error: unknown) => this.#fatal(error);
-    this.#server = createServer({ runtime, config, rooms, handlers, onFatal });
-    const { host, port } = await this.#server.start();
+    const server = this.#server = createServer({ runtime, config, rooms, handlers, onFatal });
+    const { host, port } = await server.start();
     this.host = host;
     this.port = port;
     runtime.log.info(`broker listening on ${host}:${port}`, {
       brokerId: config.brokerId,
       clusterId: this.clusterId,
     });
-    return groups;
+    return { rooms, server };
   }
 
   #fatal(error: unknown): void {
@@ -335,7 +355,22 @@ class BrokerProcess implements Broker {
     this.options.onFatal?.(error);
   }
 
+  view(): BrokerView {
+    if (this.#view !== undefined) return this.#view;
+    invariant(this.#parts !== undefined, "a broker is looked at before it serves");
+    const { view, end } = viewOf({
+      ...this.#parts,
+      store: this.#store,
+      version: this.options.version ?? "unknown",
+      startedAtMs: this.#startedAtMs,
+      draining: () => this.#draining,
+    });
+    this.#stopping.push(end);
+    return this.#view = view;
+  }
+
   async drain(): Promise<void> {
+    this.#draining = true;
     await this.#node?.drain(this.options.config.drainTimeoutMs);
     this.#server?.stopAccepting();
     await this.#chain?.flush();
@@ -357,35 +392,4 @@ class BrokerProcess implements Broker {
     this.#abort.abort();
     for (const stop of this.#stopping.reverse()) await stop();
   }
-}
-
-function healthSettings(config: Config): HealthSettings {
-  return {
-    windowMs: config.s3HealthWindowSec * 1_000,
-    latencyWarnMs: config.s3LatencyWarnMs,
-    latencyCritMs: config.s3LatencyCritMs,
-    errorRateWarn: config.s3ErrorRateWarn,
-    errorRateCrit: config.s3ErrorRateCrit,
-  };
-}
-
-/** What is kept of buffers for blocks while they are not in use. */
-const IDLE_BLOCK_BYTES = 16 << 20;
-
-/** A commit this small is copied out of its slab, which then serves the next commit at once. */
-const SMALL_COMMIT_BYTES = 128 << 10;
-
-/** A committed slot serves reads from memory until it is evicted. */
-function keepForReads(cache: BlockCache, object: WalObject, commit: Commit): void {
-  if (commit.bytes <= SMALL_COMMIT_BYTES) {
-    cache.insert(object.key, commit.parts().map((part) => part.slice()), () => {});
-    commit.release();
-  } else {
-    cache.insert(object.key, commit.parts(), () => commit.release());
-  }
-}
-
-/** Reused buffers for blocks read from the store, a few MiB of them idle at most. */
-function blockBuffers(blockBytes: number): SlabPool {
-  return new SlabPool(Math.ceil(IDLE_BLOCK_BYTES / blockBytes), blockBytes);
 }

@@ -1,4 +1,5 @@
 /** The effective settings, from environment, file and flags. No I/O: main.ts hands them over. */
+import { parseListenAddress } from "./address.ts";
 import { LATER_SETTINGS, laterEnvironment } from "./later_settings.ts";
 import { nearest } from "./nearest.ts";
 import {
@@ -179,6 +180,7 @@ function derive(
         `${envName(larger)} (${values[larger]})`,
     );
   };
+  checkAddresses(values.brokerAddr as string, values.metricsAddr as string | null, errors);
   atMost("groupMinSessionTimeoutMs", "groupMaxSessionTimeoutMs");
   atMost("maxMessageBytes", "maxFrameBytes");
   atMost("s3LatencyWarnMs", "s3LatencyCritMs");
@@ -255,6 +257,18 @@ function deriveBucket(
     needs("s3Endpoint", "set it to MinIO's URL");
     needs("s3AccessKey", "set it to a user's name or an access key");
   }
+}
+
+/** Two listeners on one port: the second to start would blame another program. */
+function checkAddresses(brokerAddr: string, metricsAddr: string | null, errors: string[]): void {
+  const [kafka, http] = [brokerAddr, metricsAddr ?? ""].map(parseListenAddress);
+  if (kafka === undefined || http === undefined || http.port === 0) return;
+  const everywhere = [kafka, http].some(({ host }) => host === "0.0.0.0" || host === "::");
+  if (kafka.port !== http.port || (kafka.host !== http.host && !everywhere)) return;
+  errors.push(
+    `KAFSCALE_METRICS_ADDR (${metricsAddr}) and KAFSCALE_BROKER_ADDR (${brokerAddr}) must not be ` +
+      "the same port",
+  );
 }
 
 function isSettingKey(name: string): name is SettingKey {

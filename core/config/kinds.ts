@@ -4,7 +4,17 @@ import { parseListenAddress } from "./address.ts";
 
 /** One kind of value; `T` is what the broker works with. */
 export interface Kind<T> {
-  readonly type: "integer" | "number" | "size" | "boolean" | "choice" | "text" | "address";
+  readonly type:
+    | "integer"
+    | "number"
+    | "size"
+    | "boolean"
+    | "choice"
+    | "text"
+    | "address"
+    | "list"
+    | "amounts"
+    | "json";
   /** Reads text (environment, flags) and JSON values (file) alike. */
   readonly schema: z.ZodType<T>;
   /** Completes "KAFSCALE_X must be …". */
@@ -134,6 +144,79 @@ export function address(): Kind<string> {
     schema: z.string().refine((value) => parseListenAddress(value) !== undefined),
     expects: "HOST:PORT, :PORT for every interface, or [IPv6]:PORT",
     show: String,
+  };
+}
+
+/** `null` for the word `off`. */
+export function orOff<T>(kind: Kind<T>): Kind<T | null> {
+  const read = (input: unknown) => {
+    const word = typeof input === "string" ? input.trim().toLowerCase() : input;
+    return word === "off" ? null : input;
+  };
+  return {
+    type: kind.type,
+    schema: z.preprocess(read, kind.schema.nullable()),
+    expects: `${kind.expects}, or off`,
+    show: (value) => value === null ? "off" : kind.show(value),
+  };
+}
+
+/** Words with commas between them, `none` for no word; in the file an array, too. */
+export function list(expects: string, item: RegExp): Kind<readonly string[]> {
+  const read = (input: unknown) => {
+    if (typeof input !== "string") return input;
+    const words = input.split(",").map((word) => word.trim()).filter((word) => word !== "");
+    return words.length === 1 && words[0]!.toLowerCase() === "none" ? [] : words;
+  };
+  return {
+    type: "list",
+    schema: z.preprocess(read, z.array(z.string().regex(item))),
+    expects: `${expects}, with commas between them, or none`,
+    show: (value) => value.length === 0 ? "none" : value.join(","),
+  };
+}
+
+/** Numbers by name, `put=0.005,get=0.0004`; a name that is left out counts 0. */
+export function amounts<const N extends string>(
+  ...names: readonly [N, ...N[]]
+): Kind<Readonly<Record<N, number>>> {
+  const amount = z.preprocess(
+    (input) => typeof input === "string" && /^\d*\.?\d+$/.test(input.trim()) ? +input : input,
+    z.number().min(0),
+  );
+  const read = (input: unknown) => {
+    if (typeof input !== "string") return input;
+    const pairs = input.split(",").filter((pair) => pair.trim() !== "");
+    return Object.fromEntries(pairs.map((pair) => {
+      const [name, ...value] = pair.split("=");
+      return [name!.trim(), value.join("=")];
+    }));
+  };
+  const shape = Object.fromEntries(names.map((name) => [name, amount.default(0)]));
+  return {
+    type: "amounts",
+    // from an array of names no type with these names follows
+    schema: z.preprocess(read, z.strictObject(shape)) as unknown as z.ZodType<Record<N, number>>,
+    expects: `NAME=NUMBER pairs with commas between them, the names out of ${names.join(", ")}`,
+    show: (value) => names.map((name) => `${name}=${value[name]}`).join(","),
+  };
+}
+
+/** An object of objects, as JSON; in the file as it is. */
+export function objects(): Kind<Readonly<Record<string, unknown>>> {
+  const read = (input: unknown) => {
+    if (typeof input !== "string") return input;
+    try {
+      return JSON.parse(input);
+    } catch {
+      return input;
+    }
+  };
+  return {
+    type: "json",
+    schema: z.preprocess(read, z.record(z.string(), z.record(z.string(), z.unknown()))),
+    expects: 'a JSON object of objects, like {"my_plugin": {"colour": "red"}}',
+    show: (value) => JSON.stringify(value),
   };
 }
 

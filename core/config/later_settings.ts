@@ -6,16 +6,14 @@ import { envName } from "./settings.ts";
 
 export interface LaterSetting {
   /** The part of the project that will read it. */
-  readonly part: "metrics" | "control" | "s3" | "ops" | "security" | "logging";
+  readonly part: "control" | "s3" | "security" | "logging";
   readonly doc: string;
   /** Its value is never printed. */
   readonly secret?: true;
 }
 
 export const LATER_SETTINGS: Readonly<Record<string, LaterSetting>> = {
-  metricsAddr: { part: "metrics", doc: "Listen address of Prometheus metrics and health checks." },
   controlAddr: { part: "control", doc: "Listen address of the gRPC control service." },
-  opsToken: { part: "ops", doc: "Bearer token of the ops HTTP API.", secret: true },
   aclEnabled: { part: "security", doc: "Check access control lists." },
   aclJson: { part: "security", doc: "Access control lists as JSON." },
   aclFile: { part: "security", doc: "File with access control lists." },

@@ -8,4 +8,5 @@
 export * from "./address.ts";
 export * from "./config.ts";
 export * from "./limits.ts";
+export * from "./redacted.ts";
 export * from "./settings.ts";

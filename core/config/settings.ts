@@ -7,11 +7,15 @@
 import { COMMITS_PARALLEL_MAX } from "./limits.ts";
 import {
   address,
+  amounts,
   boolean,
   choice,
   integer,
   type Kind,
+  list,
+  objects,
   optional,
+  orOff,
   share,
   size,
   text,
@@ -27,6 +31,7 @@ export type Category =
   | "topics"
   | "groups"
   | "connections"
+  | "operations"
   | "logging";
 
 /** One row. */
@@ -718,6 +723,72 @@ const connections = {
   }),
 } as const;
 
+const operations = {
+  plugins: row({
+    category: "operations",
+    kind: list(
+      "names of plugins, or paths of plugin modules (./my_plugin.ts)",
+      /^[a-z][a-z0-9_-]*$|^\.{0,2}\/|^file:|\.(ts|js|mjs)$/,
+    ),
+    default: ["metrics", "ops"],
+    scope: "broker",
+    doc:
+      "What runs beside the broker. `metrics`: Prometheus metrics; `ops`: health checks and the " +
+      "operations API. A path names a module that exports a plugin (docs/plugins.md).",
+  }),
+  pluginSettings: row({
+    category: "operations",
+    kind: optional(objects()),
+    default: null,
+    scope: "broker",
+    secret: true,
+    doc: "Settings of plugins that are modules, by the plugin's name; each plugin checks its own.",
+  }),
+  metricsAddr: row({
+    category: "operations",
+    kind: orOff(address()),
+    default: ":9093",
+    scope: "broker",
+    doc: "Where metrics, health checks and the operations API are served over HTTP; `off` serves " +
+      "none of them. Port 0 takes any free port. Whoever reaches it can read what is not secret.",
+  }),
+  metricsTopicsMax: row({
+    category: "operations",
+    kind: integer({ min: 0, max: 10_000 }),
+    default: 200,
+    scope: "broker",
+    doc:
+      "Topics with series of their own in metrics, first come first served; the others share the " +
+      'topic "(other)". A topic costs about eight series.',
+  }),
+  metricsGroupsMax: row({
+    category: "operations",
+    kind: integer({ min: 0, max: 10_000 }),
+    default: 200,
+    scope: "broker",
+    doc: "Consumer groups with series of their own in metrics, first come first served. All " +
+      "groups count in the distribution of lag and in the largest lag.",
+  }),
+  storePrices: row({
+    category: "operations",
+    kind: optional(amounts("put", "get", "list", "delete", "storage", "in", "out")),
+    default: null,
+    scope: "broker",
+    doc: "Prices that the cost metrics are reckoned with, in dollars: put, get, list and delete " +
+      "for 1,000 requests, storage for a GB and month, in and out for a GB transferred. Unset: " +
+      "the list prices of Amazon S3 Standard in us-east-1 with the s3 driver, else nothing.",
+  }),
+  opsToken: row({
+    category: "operations",
+    kind: optional(text("8 to 512 printable characters without spaces", /^[!-~]{8,512}$/)),
+    default: null,
+    scope: "broker",
+    secret: true,
+    doc: "Bearer token for requests to the operations API that change something. Unset: they are " +
+      "refused.",
+  }),
+} as const;
+
 const logging = {
   logLevel: row({
     category: "logging",
@@ -746,6 +817,7 @@ export const SETTINGS = {
   ...topics,
   ...groups,
   ...connections,
+  ...operations,
   ...logging,
 } as const;
 

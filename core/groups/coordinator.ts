@@ -14,7 +14,7 @@ import { ClassicGroup, type GroupHost } from "./classic/group.ts";
 import { join } from "./classic/join.ts";
 import { randomUuid } from "./classic/member_id.ts";
 import * as membership from "./classic/membership.ts";
-import { joinError, syncError } from "./classic/replies.ts";
+import { joinError, leaveOfStrangers, syncError } from "./classic/replies.ts";
 import { sync } from "./classic/sync.ts";
 import { Expiry } from "./expiry.ts";
 import type { GroupSettings, GroupTopics } from "./group_settings.ts";
@@ -151,7 +151,7 @@ export class GroupCoordinator {
   /** While groups are loading a heartbeat is fine: nobody should lose its place for a restart. */
   async heartbeat(request: requests.HeartbeatRequest): Promise<ErrorCodeValue> {
     if (request.groupId === "") return ErrorCode.INVALID_GROUP_ID;
-    const entry = this.#present(request.groupId) ?? await this.#find(request.groupId);
+    const entry = this.entry(request.groupId) ?? await this.#find(request.groupId);
     if (entry === ErrorCode.COORDINATOR_LOAD_IN_PROGRESS) return ErrorCode.NONE;
     if (typeof entry === "number") return entry;
     if (entry === undefined) return ErrorCode.UNKNOWN_MEMBER_ID;
@@ -166,14 +166,7 @@ export class GroupCoordinator {
     const entry = await this.#find(groupId);
     if (typeof entry === "number") return { errorCode: entry, members: [] };
     if (entry !== undefined) return membership.leave(entry.group, members);
-    return {
-      errorCode: ErrorCode.NONE,
-      members: members.map(({ memberId, groupInstanceId }) => ({
-        memberId,
-        groupInstanceId,
-        errorCode: ErrorCode.UNKNOWN_MEMBER_ID,
-      })),
-    };
+    return leaveOfStrangers(members);
   }
 
   describe(groupIds: readonly string[]): Promise<requests.DescribedGroup[]> {
@@ -197,6 +190,11 @@ export class GroupCoordinator {
       if (wanted.size === 0 || wanted.has(group.state.toLowerCase())) groups.push(listed(group));
     }
     return { errorCode: ErrorCode.NONE, groups };
+  }
+
+  /** Every group with its stored side; undefined while groups are not served. */
+  get entries(): Iterable<GroupEntry> | undefined {
+    return this.#closedWith === ErrorCode.NONE ? this.#groups.values() : undefined;
   }
 
   /** Each group's outcome, in order. */
@@ -252,7 +250,7 @@ export class GroupCoordinator {
   }
 
   /** The group when it can be used at once. */
-  #present(groupId: string): GroupEntry | undefined {
+  entry(groupId: string): GroupEntry | undefined {
     return this.#refusal(groupId) === ErrorCode.NONE ? this.#groups.get(groupId) : undefined;
   }
 

@@ -88,6 +88,7 @@ export class Housekeeping {
   readonly #sweeper: Sweeper;
   /** In monotonic time. */
   readonly #mergeAgainMs = new WeakMap<PartitionLogState, number>();
+  #flushing: Promise<void> | undefined;
 
   constructor(readonly options: HousekeepingOptions) {
     const { orphanSweepMs } = options;
@@ -109,11 +110,17 @@ export class Housekeeping {
     this.#timer?.cancel();
     const deletions = this.#deletions.stop();
     await this.#running;
+    await this.#flushing?.catch(() => {});
     await deletions;
   }
 
-  /** Rewrites everything now (ops: flush). */
-  async rewriteAll(): Promise<void> {
+  /** Rewrites everything now (ops: flush); calls at the same time share one round. */
+  rewriteAll(): Promise<void> {
+    this.#flushing ??= this.#rewriteAll().finally(() => this.#flushing = undefined);
+    return this.#flushing;
+  }
+
+  async #rewriteAll(): Promise<void> {
     const { logs, ledger } = this.options;
     for (const { topicId, partition } of [...logs.recovered.waiting()]) {
       await logs.state(topicId, partition);

@@ -9,6 +9,7 @@ import type { SlabPool } from "../storage/wal/slab_pool.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { RefusedSequences } from "./refused_sequences.ts";
 import type { SegmentReader } from "./segment_reader.ts";
+import type { TrafficByTopic } from "./topic_traffic.ts";
 
 /** What all partitions of a broker share. */
 export interface LogContext {
@@ -28,6 +29,7 @@ export interface LogContext {
   leaderEpoch(topicId: string, partition: number): number;
   /** What readers were given, in bytes; only grows. */
   readonly traffic: { readBytes: number };
+  readonly trafficByTopic: TrafficByTopic;
   /** Segments whose fronts are read ahead of a consumer that reaches the end of one. */
   readonly readaheadSegments: number;
   /** Producer ids kept per partition at most, and for how long without a batch (KIP-98). */

@@ -163,6 +163,12 @@ export class Logs implements LogManager {
     if (slot instanceof PartitionLogState) slot.close(ErrorCode.NOT_LEADER_OR_FOLLOWER);
   }
 
+  /** The partition if it is loaded; looking loads nothing. */
+  loadedAt(topicId: string, partition: number): PartitionLogState | undefined {
+    const slot = this.#partitions.get(topicId)?.[partition];
+    return slot instanceof PartitionLogState ? slot : undefined;
+  }
+
   /** Every loaded partition. */
   *loaded(): Iterable<PartitionLogState> {
     for (const slots of this.#partitions.values()) {
@@ -184,6 +190,7 @@ export class Logs implements LogManager {
   async drop(topicId: string): Promise<void> {
     const slots = this.#partitions.get(topicId) ?? [];
     this.#partitions.delete(topicId);
+    this.context.trafficByTopic.forget(topicId);
     for (const partition of this.recovered.partitionsOf(topicId)) {
       for (const { object, adoption } of this.recovered.take(topicId, partition)) {
         object.live--;

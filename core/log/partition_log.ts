@@ -26,6 +26,7 @@ import { outOfOrder, ProducerStates } from "./producer_state.ts";
 import { deleteRecords } from "./retention.ts";
 import { readLog } from "./read.ts";
 import { Tail, type TailEntry } from "./tail.ts";
+import type { TopicTraffic } from "./topic_traffic.ts";
 import { findMaxTimestamp, findTimestamp } from "./timestamps.ts";
 
 /** Settles with 0 when the commit that holds a batch is durable. */
@@ -38,6 +39,7 @@ export class PartitionLogState implements PartitionLog, RowSink {
   readonly prefix: string;
   readonly checkpoint: Checkpoint;
   readonly tail = new Tail();
+  readonly #traffic: TopicTraffic;
   readonly epochs = new LeaderEpochs();
   producerStates = new ProducerStates<Pending>();
   logStartOffset = 0;
@@ -50,6 +52,8 @@ export class PartitionLogState implements PartitionLog, RowSink {
   /** What an earlier owner planned and left. */
   inheritedMerge: MergePlan | undefined;
   #started = false;
+  /** Bytes of the segments that were summed last; a change of segments makes a new array. */
+  #sized: { readonly of: readonly unknown[]; readonly bytes: number } = { of: [], bytes: 0 };
   readonly #listeners = new Set<() => void>();
 
   constructor(
@@ -59,6 +63,7 @@ export class PartitionLogState implements PartitionLog, RowSink {
   ) {
     this.topicId = info.id;
     this.topic = info.name;
+    this.#traffic = context.trafficByTopic.of(info.id);
     this.prefix = partitionPrefix(context.namespace, info.directory, partition);
     this.checkpoint = new Checkpoint({
       runtime: context.runtime,
@@ -107,9 +112,16 @@ export class PartitionLogState implements PartitionLog, RowSink {
   }
 
   get sizeBytes(): number {
-    let bytes = this.tail.bytes;
-    for (const segment of this.checkpoint.segments) bytes += segment.bytes;
-    return bytes;
+    return this.tail.bytes + this.segmentBytes;
+  }
+
+  get segmentBytes(): number {
+    const { segments } = this.checkpoint;
+    if (this.#sized.of !== segments) {
+      const bytes = segments.reduce((sum, segment) => sum + segment.bytes, 0);
+      this.#sized = { of: segments, bytes };
+    }
+    return this.#sized.bytes;
   }
 
   append(bytes: Uint8Array, start: number, end: number, produceVersion: number): AppendResult {
@@ -203,6 +215,8 @@ export class PartitionLogState implements PartitionLog, RowSink {
       invariant(row.baseOffset === this.highWatermark, "batches are committed in offset order");
       this.tail.push({ row, object, adoption: undefined });
       this.highWatermark = row.baseOffset + row.lastOffsetDelta + 1;
+      this.#traffic.producedRecords += row.lastOffsetDelta + 1;
+      this.#traffic.producedBytes += row.length;
     }
     this.notify();
   }
@@ -229,6 +243,12 @@ export class PartitionLogState implements PartitionLog, RowSink {
     signal: AbortSignal,
   ): Promise<ReadResult> {
     return readLog(this, { offset, maxBytes, isolation, atLeastOneBatch, signal });
+  }
+
+  /** A client was given `bytes` of record batches. */
+  countRead(bytes: number): void {
+    this.context.traffic.readBytes += bytes;
+    this.#traffic.fetchedBytes += bytes;
   }
 
   readable(offset: number, isolation: Isolation, enough: number): number {

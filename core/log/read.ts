@@ -49,7 +49,7 @@ export async function readLog(log: PartitionLogState, o: ReadRequest): Promise<R
       atLeastOneBatch,
       signal,
     );
-    log.context.traffic.readBytes += read.bytes;
+    log.countRead(read.bytes);
     if (read.last) {
       for (const next of segments.slice(at + 1, at + 1 + log.context.readaheadSegments)) {
         log.context.segments.prefetch(log.prefix, next, log.context.signal);
@@ -177,7 +177,7 @@ async function readTail(log: PartitionLogState, o: ReadRequest): Promise<ReadRes
   for (const { key, size, start, end } of missed ? ahead : []) {
     readAhead.start(key, size, start, end, signal, SLOTS_STALE_OK);
   }
-  log.context.traffic.readBytes += bytes;
+  log.countRead(bytes);
   return {
     errorCode: 0,
     records,

@@ -10,6 +10,12 @@ import type { TailEntry } from "./tail.ts";
 export class RecoveredEntries {
   readonly #partitions = new Map<string, Map<number, TailEntry[]>>();
   readonly #objects = new Map<string, WalObject>();
+  #bytes = 0;
+
+  /** Bytes of the batches that still wait here. */
+  get bytes(): number {
+    return this.#bytes;
+  }
 
   #holding = false;
 
@@ -62,6 +68,7 @@ export class RecoveredEntries {
       for (const entries of partitions.values()) {
         for (const { object, row } of entries) {
           object.live++;
+          this.#bytes += row.length;
           object.size = Math.max(object.size, row.position + row.length);
         }
       }
@@ -108,6 +115,7 @@ export class RecoveredEntries {
   take(topicId: string, partition: number): readonly TailEntry[] {
     const partitions = this.#partitions.get(topicId);
     const entries = this.of(topicId, partition);
+    for (const { row } of entries) this.#bytes -= row.length;
     partitions?.delete(partition);
     if (partitions?.size === 0) this.#partitions.delete(topicId);
     return entries;

@@ -64,7 +64,11 @@ export function brokerConfigs(
 }
 
 function settingRow(setting: Setting, value: unknown): Omit<BrokerConfigRow, "name"> {
-  const text = value === null ? null : typeof value === "string" ? value : String(value);
+  const text = value === null
+    ? null
+    : typeof value === "object"
+    ? setting.kind.show(value)
+    : String(value);
   return {
     value: text,
     isDefault: value === setting.default,

@@ -2,6 +2,7 @@ import { MalformedError, type Reader, Writer } from "../bytes/mod.ts";
 import { unsupportedApiVersions, validSoftware } from "../handlers/18_api_versions.ts";
 import type { AnyHandler } from "../handlers/handler.ts";
 import type { Rooms } from "../handlers/rooms.ts";
+import { type CountErrors, errorCounter } from "../protocol/response_errors.ts";
 import { InvariantError, type LogFields, type Runtime } from "../runtime/mod.ts";
 import { type ApiStats, newApiStats } from "./api_stats.ts";
 import type { LogLimiter } from "./log_limiter.ts";
@@ -32,18 +33,22 @@ export interface Origin {
 interface Route {
   readonly handler: AnyHandler;
   readonly stats: ApiStats;
+  readonly countErrors: CountErrors;
 }
 
 /** Frame → header → handler → encoded response in the connection's queue. */
 export class Dispatcher {
+  /** Malformed requests, and those for APIs and versions that are not served. */
+  refused = 0;
   readonly #routes: (Route | undefined)[] = [];
   readonly #options: DispatcherOptions;
 
   constructor(options: DispatcherOptions) {
     this.#options = options;
     for (const handler of options.handlers) {
-      const { key, name } = handler.api;
-      this.#routes[key] = { handler, stats: newApiStats(key, name) };
+      const { api } = handler;
+      const stats = newApiStats(api.key, api.name);
+      this.#routes[api.key] = { handler, stats, countErrors: errorCounter(api) };
     }
   }
 
@@ -93,10 +98,10 @@ export class Dispatcher {
       const result = handler.handle(this.#options.rooms, served, request);
       if (result instanceof Promise) {
         result.then(
-          (response) => this.#finish(origin, served, response),
+          (response) => this.#finish(origin, route, served, response),
           (error) => this.#fail(origin, served, error),
         );
-      } else this.#finish(origin, served, result);
+      } else this.#finish(origin, route, served, result);
     } catch (error) {
       this.#fail(origin, served, error);
     }
@@ -119,11 +124,10 @@ export class Dispatcher {
     return served;
   }
 
-  #finish(origin: Origin, served: ServedRequest, response: unknown): void {
-    const { stats } = served;
-    const latencyMs = this.#options.runtime.clock.monotonicMs() - served.startedMs;
-    stats.latencySumMs += latencyMs;
-    if (latencyMs > stats.latencyMaxMs) stats.latencyMaxMs = latencyMs;
+  #finish(origin: Origin, route: Route, served: ServedRequest, response: unknown): void {
+    const { stats } = route;
+    stats.latencyMs.observe(this.#options.runtime.clock.monotonicMs() - served.startedMs);
+    if (route.countErrors(response, stats.errorCodes) > 0) stats.errorResponses++;
     if (response === undefined || served.queue.dead) return served.complete(undefined, 0);
     let parts: Uint8Array[];
     let bytes: number;
@@ -193,6 +197,7 @@ export class Dispatcher {
   #refuse(origin: Origin, message: string, fields: LogFields): void {
     const { apiKey, apiVersion } = origin.header;
     const { remoteAddress } = origin.client;
+    this.refused++;
     this.#options.warnings.warn(message, { remoteAddress, apiKey, apiVersion, ...fields });
     origin.close();
   }

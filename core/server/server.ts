@@ -27,9 +27,12 @@ export interface ServerOptions {
 
 /** Counters since start, for metrics. */
 export interface ServerStats {
-  connectionsAccepted: number;
-  connectionsRefused: number;
-  acceptErrors: number;
+  readonly connectionsAccepted: number;
+  /** Above `maxConnections`. */
+  readonly connectionsRefused: number;
+  readonly acceptErrors: number;
+  /** Malformed requests, and those for APIs and versions that are not served. */
+  readonly requestsRefused: number;
 }
 
 export interface Server {
@@ -44,7 +47,7 @@ export interface Server {
   close(timeoutMs?: number): Promise<void>;
   connections(): readonly ConnectionView[];
   apiStats(): readonly ApiStats[];
-  readonly stats: Readonly<ServerStats>;
+  readonly stats: ServerStats;
   /** Bytes of large requests that are held now, of `inflightBytes` at most. */
   inflightBytes(): number;
   /** Memory of buffers for requests and responses, in use and kept for reuse. */
@@ -63,7 +66,7 @@ export function createServer(options: ServerOptions): Server {
 }
 
 class KafkaServer implements Server {
-  readonly stats: ServerStats = { connectionsAccepted: 0, connectionsRefused: 0, acceptErrors: 0 };
+  readonly #counted = { connectionsAccepted: 0, connectionsRefused: 0, acceptErrors: 0 };
   readonly #options: ServerOptions;
   readonly #room: ConnectionRoom;
   readonly #connections = new Set<ServerConnection>();
@@ -129,6 +132,10 @@ class KafkaServer implements Server {
     return this.#room.dispatcher.stats();
   }
 
+  get stats(): ServerStats {
+    return { ...this.#counted, requestsRefused: this.#room.dispatcher.refused };
+  }
+
   inflightBytes(): number {
     return this.#room.frames.budget.used;
   }
@@ -148,7 +155,7 @@ class KafkaServer implements Server {
         backoffMs = ACCEPT_BACKOFF_MIN_MS;
         this.#admit(connection);
       } catch (error) {
-        this.stats.acceptErrors++;
+        this.#counted.acceptErrors++;
         this.#room.warnings.warn("cannot accept a connection, trying again", {
           error: error instanceof Error ? error.message : String(error),
           advice: "raise the limit of open files if this lasts",
@@ -162,7 +169,7 @@ class KafkaServer implements Server {
   #admit(connection: Connection): void {
     const { maxConnections } = this.#options.config;
     if (this.#connections.size >= maxConnections || this.#stopped.signal.aborted) {
-      this.stats.connectionsRefused++;
+      this.#counted.connectionsRefused++;
       connection.close();
       this.#room.warnings.warn("too many connections, closing the new one", {
         remoteAddress: connection.remoteAddress,
@@ -170,7 +177,7 @@ class KafkaServer implements Server {
       });
       return;
     }
-    this.stats.connectionsAccepted++;
+    this.#counted.connectionsAccepted++;
     const served = new ServerConnection(
       this.#room,
       connection,

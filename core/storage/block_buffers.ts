@@ -1,5 +1,6 @@
 /** Bringing a run of blocks from the store, into reused buffers where store and size allow it. */
 import type { CallOptions, ObjectStore } from "./object_store.ts";
+import { SlabPool } from "./wal/slab_pool.ts";
 
 /** Buffers of one block each, for stores that read into the caller's. */
 export interface BlockBuffers {
@@ -8,6 +9,14 @@ export interface BlockBuffers {
   release(buffer: Uint8Array): void;
   /** It went out and will not come back. */
   forget(buffer: Uint8Array): void;
+}
+
+/** What is kept of buffers for blocks while they are not in use. */
+const IDLE_BLOCK_BYTES = 16 << 20;
+
+/** Reused buffers of one block each, a few MiB of them idle at most. */
+export function blockPool(blockBytes: number): SlabPool {
+  return new SlabPool(Math.ceil(IDLE_BLOCK_BYTES / blockBytes), blockBytes);
 }
 
 export interface BlockRun {

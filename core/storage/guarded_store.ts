@@ -3,6 +3,7 @@
  */
 import type { Runtime } from "../runtime/runtime.ts";
 import { BoundedStore } from "./bounded_store.ts";
+import { CallsByDirectory } from "./calls_by_directory.ts";
 import { type HealthReport, type HealthSettings, StoreHealth } from "./health.ts";
 import { healthProbeKey } from "./keys.ts";
 import type { ObjectStore, ReplicaFigures } from "./object_store.ts";
@@ -31,6 +32,7 @@ export interface StoreView {
 
 export class GuardedStore implements StoreView {
   readonly #observed: ObservedStore;
+  readonly calls: CallsByDirectory;
   readonly gate: StoreHealth;
   /** For what goes on trying whatever the store's health is: commits, recovery. */
   readonly patient: BoundedStore;
@@ -38,7 +40,8 @@ export class GuardedStore implements StoreView {
   readonly gated: BoundedStore;
 
   constructor({ runtime, store, namespace, brokerId, health: settings }: GuardedStoreOptions) {
-    this.#observed = new ObservedStore(store, runtime.clock);
+    this.calls = new CallsByDirectory(store, namespace);
+    this.#observed = new ObservedStore(this.calls, runtime.clock);
     this.gate = new StoreHealth({
       runtime,
       store: this.#observed,

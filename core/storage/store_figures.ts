@@ -72,7 +72,7 @@ export class CallMeter implements OperationFigures {
 
   end(how: CallEnd, tookMs: number): void {
     this[how]++;
-    if (how === "ok") this.latency.record(tookMs);
+    if (how === "ok") this.latency.observe(tookMs);
   }
 
   /** Since when the oldest call in flight is owed an answer; Infinity without one in flight. */

@@ -16,7 +16,9 @@ export interface CliOptions {
 /** The settings of whoever runs the tests must not reach the process. */
 export function cleanEnv(extra: Readonly<Record<string, string>> = {}): Record<string, string> {
   const env = Object.entries(Deno.env.toObject()).filter(([name]) => !name.startsWith("KAFSCALE_"));
-  return { ...Object.fromEntries(env), NO_COLOR: "1", ...extra };
+  // any free port: brokers of other tests run at the same time
+  const own = { NO_COLOR: "1", KAFSCALE_METRICS_ADDR: "127.0.0.1:0" };
+  return { ...Object.fromEntries(env), ...own, ...extra };
 }
 
 const BINARY = Deno.env.get("KAFSCALE_TEST_BINARY");

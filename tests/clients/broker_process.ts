@@ -140,6 +140,14 @@ export class BrokerProcess implements AsyncDisposable {
     }
   }
 
+  /** Where the newest start serves metrics and operations. */
+  get metricsPort(): number {
+    const line = this.log.findLast((each) => each.includes('"msg":"http listening on '));
+    const port = /"http listening on \S+:(\d+)"/.exec(line ?? "")?.[1];
+    if (port === undefined) throw new Error("the broker serves no HTTP");
+    return Number(port);
+  }
+
   /** The newest lines, for a failure's message. */
   tail(lines = 40): string {
     return this.log.slice(-lines).join("\n");
@@ -266,6 +274,8 @@ function ourCommand(
     KAFSCALE_BROKER_HOST: "127.0.0.1",
     KAFSCALE_BROKER_PORT: `${port}`,
     KAFSCALE_DATA_DIR: dataDir,
+    // any free port: many brokers run at the same time
+    KAFSCALE_METRICS_ADDR: "127.0.0.1:0",
     ...settings,
   };
   const binary = Deno.env.get("KAFSCALE_TEST_BINARY");

@@ -8,6 +8,7 @@ import { Logs } from "../../core/log/logs.ts";
 import { PartitionLogState } from "../../core/log/partition_log.ts";
 import { RefusedSequences } from "../../core/log/refused_sequences.ts";
 import { SegmentReader } from "../../core/log/segment_reader.ts";
+import { TrafficByTopic } from "../../core/log/topic_traffic.ts";
 import { WalLedger } from "../../core/log/wal_ledger.ts";
 import { COORDINATORS } from "../../core/metadata/assignments.ts";
 import { raiseLowWater } from "../../core/metadata/brokers.ts";
@@ -161,6 +162,7 @@ export class TestNode {
       health: { refusesWrites: false, refusesReads: false, onChange: () => () => {} },
       refused: new RefusedSequences(runtime.clock, 100),
       traffic: { readBytes: 0 },
+      trafficByTopic: new TrafficByTopic(),
       readaheadSegments: 1,
       producersMax: 100,
       producerExpirationMs: 86_400_000,

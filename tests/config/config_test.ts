@@ -192,6 +192,47 @@ Deno.test("resolveConfig() checks settings against each other", () => {
   ]);
 });
 
+Deno.test("resolveConfig() refuses metrics on the port of the Kafka clients", () => {
+  const at = (broker: string, metrics: string) => ({
+    env: { KAFSCALE_BROKER_ADDR: broker, KAFSCALE_METRICS_ADDR: metrics },
+  });
+  assertEquals(errorsOf(at(":9093", "127.0.0.1:9093")), [
+    "KAFSCALE_METRICS_ADDR (127.0.0.1:9093) and KAFSCALE_BROKER_ADDR (:9093) must not be the " +
+    "same port",
+  ]);
+  configOf(at("10.0.0.1:9093", "10.0.0.2:9093"));
+  configOf(at("127.0.0.1:0", "127.0.0.1:0"));
+  configOf(at(":9092", "off"));
+});
+
+Deno.test("resolveConfig() reads lists, amounts and objects from text and from the file", () => {
+  const { config } = configOf({
+    env: {
+      KAFSCALE_PLUGINS: "ops, ./mine.ts",
+      KAFSCALE_METRICS_ADDR: "OFF",
+      KAFSCALE_STORE_PRICES: "put=.005, storage=0.023",
+      KAFSCALE_PLUGIN_SETTINGS: '{"mine": {"colour": "red"}}',
+    },
+  });
+  assertEquals(config.plugins, ["ops", "./mine.ts"]);
+  assertEquals(config.metricsAddr, null);
+  assertEquals(config.storePrices?.put, 0.005);
+  assertEquals([config.storePrices?.storage, config.storePrices?.get], [0.023, 0]);
+  assertEquals(config.pluginSettings, { mine: { colour: "red" } });
+  const values = { plugins: ["metrics"], storePrices: { get: 1 }, pluginSettings: { a: {} } };
+  const file = configOf({ file: { name: "f", values } }).config;
+  assertEquals([file.plugins, file.storePrices?.get], [["metrics"], 1]);
+  assertEquals(configOf({ env: { KAFSCALE_PLUGINS: "none" } }).config.plugins, []);
+  for (const wrong of ["put=x", "put", "putt=1", "put=-1"]) {
+    assertEquals(errorsOf({ env: { KAFSCALE_STORE_PRICES: wrong } }).length, 1, wrong);
+  }
+  assertEquals(errorsOf({ env: { KAFSCALE_PLUGINS: "no spaces" } }).length, 1);
+  assertEquals(errorsOf({ env: { KAFSCALE_PLUGIN_SETTINGS: '{"a": 1}' } }), [
+    "KAFSCALE_PLUGIN_SETTINGS must be a JSON object of objects, like " +
+    '{"my_plugin": {"colour": "red"}}; got what was given',
+  ]);
+});
+
 Deno.test("parseListenAddress() takes :PORT, HOST:PORT and [IPv6]:PORT, and nothing else", () => {
   assertEquals(parseListenAddress(":9092"), { host: "0.0.0.0", port: 9092 });
   assertEquals(parseListenAddress("localhost:0"), { host: "localhost", port: 0 });

@@ -33,20 +33,22 @@ async function installKafscale(folder: string): Promise<void> {
 
 interface Place {
   readonly port: number;
+  readonly metricsPort: number;
   readonly dataDir: string;
   /** Where `kafscale` is. */
   readonly programs: string;
 }
 
 /** The commands as they stand, but with this Deno, this kafscale, and the port of this run. */
-function shell(commands: string, { port, dataDir, programs }: Place): Deno.Command {
+function shell(commands: string, { port, metricsPort, dataDir, programs }: Place): Deno.Command {
   const task = "npx -y deno@2.9.6 task";
   const onBinary = (text: string) =>
     text.replaceAll(`${task} start`, "kafscale start").replaceAll(`${task} kafscale`, "kafscale");
   const here = (Deno.env.has("KAFSCALE_TEST_BINARY") ? onBinary(commands) : commands)
     .replaceAll("npx -y deno@2.9.6", `"${Deno.execPath()}"`)
     .replaceAll("dist/kafscale", "kafscale")
-    .replaceAll(":9092", `:${port}`);
+    .replaceAll(":9092", `:${port}`)
+    .replaceAll(":9093", `:${metricsPort}`);
   const env = Object.entries(Deno.env.toObject()).filter(([name]) => !name.startsWith("KAFSCALE_"));
   return new Deno.Command("bash", {
     args: ["-euo", "pipefail", "-c", here],
@@ -57,6 +59,7 @@ function shell(commands: string, { port, dataDir, programs }: Place): Deno.Comma
       NO_COLOR: "1",
       PATH: `${programs}:${Deno.env.get("PATH")}`,
       KAFSCALE_BROKER_ADDR: `127.0.0.1:${port}`,
+      KAFSCALE_METRICS_ADDR: `127.0.0.1:${metricsPort}`,
       KAFSCALE_DATA_DIR: dataDir,
     },
     stdin: "null",
@@ -65,18 +68,19 @@ function shell(commands: string, { port, dataDir, programs }: Place): Deno.Comma
   });
 }
 
-/** Starts the page's broker; resolves when it listens, to what stops it. */
-async function startBroker(block: ShellBlock, place: Place) {
+/** Starts the page's broker; resolves when it serves, to what stops it. */
+async function startBroker(commands: string, place: Place) {
   // exec: signals go to deno, not to the shell around it
-  const child = shell(`exec ${block.commands}`, place).spawn();
+  const child = shell(`exec ${commands}`, place).spawn();
   const listening = Promise.withResolvers<void>();
   let text = "";
   const output = (async () => {
     for await (const chunk of child.stderr.pipeThrough(new TextDecoderStream())) {
       text += chunk;
-      if (text.includes("broker listening on")) listening.resolve();
+      // the last thing that a start says
+      if (text.includes("plugins started")) listening.resolve();
     }
-    listening.reject(new Error(`the broker of line ${block.line} ended:\n${text}`));
+    listening.reject(new Error(`the broker ended:\n${text}`));
   })();
   const ignored = child.stdout.cancel();
   await listening.promise;
@@ -90,10 +94,16 @@ async function startBroker(block: ShellBlock, place: Place) {
 
 async function runBlocks(blocks: readonly ShellBlock[]): Promise<void> {
   const folder = await Deno.makeTempDir({ prefix: "kafscale-docs-" });
-  const place = { port: freePort(), dataDir: `${folder}/data`, programs: folder };
+  const place = {
+    port: freePort(),
+    metricsPort: freePort(),
+    dataDir: `${folder}/data`,
+    programs: folder,
+  };
   await installKafscale(folder);
-  const broker = blocks.find((block) => block.broker);
-  const stop = broker === undefined ? undefined : await startBroker(broker, place);
+  const commands = blocks.find((block) => block.broker)?.commands ??
+    (blocks.some((block) => block.needsBroker) ? "npx -y deno@2.9.6 task start" : undefined);
+  const stop = commands === undefined ? undefined : await startBroker(commands, place);
   try {
     for (const block of blocks) {
       if (block.broker || block.skip !== undefined) continue;
@@ -144,9 +154,10 @@ Deno.test("docs/architecture.md names files that exist", async () => {
 Deno.test("shellBlocks() reads blocks and the notes in front of them", () => {
   const markdown = "x\n<!-- doc-test: prints a -->\n\n```sh\necho a\n```\n\n```json\n{}\n```\n" +
     "<!-- doc-test: skip: why -->\n```sh\nfalse\n```\n";
+  const none = { skip: undefined, broker: false, needsBroker: false, prints: [] };
   assertEquals(shellBlocks(markdown), [
-    { line: 4, commands: "echo a", skip: undefined, broker: false, prints: ["a"] },
-    { line: 12, commands: "false", skip: "why", broker: false, prints: [] },
+    { ...none, line: 4, commands: "echo a", prints: ["a"] },
+    { ...none, line: 12, commands: "false", skip: "why" },
   ]);
   assertThrows(() => shellBlocks("<!-- doc-test: skpi -->\n```sh\nx\n```\n"));
   assertThrows(() => shellBlocks("```sh\nx\n"));

@@ -4,6 +4,7 @@
  *     <!-- doc-test: skip: REASON -->   is not run
  *     <!-- doc-test: broker -->         is run in the background; the others run while it does
  *     <!-- doc-test: minio -->          is a broker on a MinIO, which minio_docs_test.ts runs
+ *     <!-- doc-test: needs a broker --> where the page has no such block, one is run all the same
  *     <!-- doc-test: prints TEXT -->    its output holds TEXT (may be repeated)
  */
 export interface ShellBlock {
@@ -11,6 +12,7 @@ export interface ShellBlock {
   readonly commands: string;
   readonly skip: string | undefined;
   readonly broker: boolean;
+  readonly needsBroker: boolean;
   readonly prints: readonly string[];
 }
 
@@ -37,7 +39,7 @@ export function shellBlocks(markdown: string): ShellBlock[] {
 }
 
 function block(line: number, commands: readonly string[], notes: readonly string[]): ShellBlock {
-  const known = /^(broker|minio|skip: .+|prints .+)$/;
+  const known = /^(broker|needs a broker|minio|skip: .+|prints .+)$/;
   const wrong = notes.find((note) => !known.test(note));
   if (wrong !== undefined) throw new Error(`line ${line}: unknown doc-test note "${wrong}"`);
   return {
@@ -47,6 +49,7 @@ function block(line: number, commands: readonly string[], notes: readonly string
       ? ON_MINIO
       : notes.find((note) => note.startsWith("skip: "))?.slice("skip: ".length),
     broker: notes.includes("broker"),
+    needsBroker: notes.includes("needs a broker"),
     prints: notes.filter((note) => note.startsWith("prints ")).map((note) => note.slice(7)),
   };
 }

@@ -33,6 +33,7 @@ const TITLES: Readonly<Record<Setting["category"], string>> = {
   topics: "Topics",
   groups: "Groups",
   connections: "Connections and requests",
+  operations: "Plugins and operations",
   logging: "Logs",
 };
 

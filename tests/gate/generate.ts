@@ -1,11 +1,20 @@
 /** The files that are made from code: `deno task generate` writes them, the gate compares them. */
+import { grafanaJson } from "../../deploy/grafana/dashboard.ts";
+import { DASHBOARDS } from "../../deploy/grafana/dashboards.ts";
 import { configurationPage } from "./configuration_page.ts";
+import { metricsPage } from "./metrics_page.ts";
 import { protocolPage } from "./protocol_page.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 
+const dashboards = DASHBOARDS.map((dashboard) =>
+  [`deploy/grafana/${dashboard.id}.json`, () => grafanaJson(dashboard)] as const
+);
+
 const GENERATED: Readonly<Record<string, () => string | Promise<string>>> = {
   "docs/configuration.md": configurationPage,
+  "docs/metrics.md": metricsPage,
+  ...Object.fromEntries(dashboards),
   "docs/protocol.md": protocolPage,
 };
 

@@ -20,6 +20,9 @@ const STORED = [...LOW, "core/protocol", "core/storage", "core/metadata"];
 const LOGGED = [...STORED, "core/log", "core/cluster"];
 const DOMAIN = [...LOGGED, "core/groups", "core/transactions", "core/security"];
 
+/** What a plugin sees: the broker through its view, and no room behind it. */
+const VIEWED = [...LOW, "core/plugin"];
+
 /** The synchronous, deterministic parts of node: compression, hashes and SQLite's own driver. */
 const PURE_NODE = ["node:zlib", "node:crypto"];
 
@@ -50,7 +53,11 @@ export const ROOMS: Readonly<Record<string, RoomRule>> = {
   // handlers/rooms.ts names what composition puts in, the server's fetch sessions among it
   "core/handlers": { imports: DOMAIN, types: ["core/server"], packages: PURE_NODE },
   "core/server": { imports: [...DOMAIN, "core/handlers"], packages: PURE_NODE },
-  "core/broker.ts": { imports: [...DOMAIN, "core/handlers", "core/server"] },
+  "core/plugin": {
+    imports: [...DOMAIN, "core/handlers", "core/server"],
+    packages: ["zod"],
+  },
+  "core/broker.ts": { imports: [...DOMAIN, "core/handlers", "core/server", "core/plugin"] },
   // facades of the standard library for the front door and tests; nothing else of core needs them
   "core/std": { imports: [], packages: ["deno-std"] },
 
@@ -87,11 +94,28 @@ export const ROOMS: Readonly<Record<string, RoomRule>> = {
     ],
   },
 
-  "plugins": {
-    imports: [...DOMAIN, "core/fsck"],
+  "plugins/cli": {
+    imports: [...DOMAIN, "core/fsck", "plugins/snapshot"],
     packages: ["@platformatic/kafka", "@std/cli", "@std/fmt", "node:buffer"],
   },
-  "main.ts": { imports: ["core/broker.ts", "core/runtime", "drivers/mod.ts", "plugins"] },
+  "plugins/snapshot": { imports: [...STORED] },
+  "plugins/http": { imports: ["core/runtime", "core/plugin"] },
+  "plugins/host": {
+    imports: [...VIEWED, "plugins/http"],
+    packages: ["node:async_hooks"],
+  },
+  "plugins/metrics": {
+    imports: [...VIEWED, "core/protocol"],
+    packages: ["prom-client", "zod", "node:process"],
+  },
+  "plugins/ops": {
+    imports: [...VIEWED, "plugins/http"],
+    packages: ["zod", "node:crypto"],
+  },
+  "plugins/mod.ts": { imports: [...VIEWED, "plugins/host", "plugins/metrics", "plugins/ops"] },
+  "main.ts": {
+    imports: ["core/broker.ts", "core/runtime", "drivers/mod.ts", "plugins/mod.ts", "plugins/cli"],
+  },
 };
 
 /** Files of core that may use `Deno.*`, clocks, timers and randomness: the real Runtime alone. */

@@ -22,6 +22,8 @@ async function scene(): Promise<
   return { scene, room, topic, log: await room.log(topic) };
 }
 
+const bytesOf = (values: readonly string[]) => batchOf(values).length;
+
 Deno.test("append() gives dense offsets, visible only once committed", async () => {
   const { log } = await scene();
   const first = append(log, batchOf(["a", "b"]));
@@ -409,4 +411,26 @@ Deno.test("append() refuses records without a key, and broken ones", async () =>
   stampCrc(broken, new DataView(broken.buffer), 0, broken.length);
   assertEquals(append(log, broken).errorCode, ErrorCode.INVALID_RECORD);
   assertEquals(log.logEndOffset, 2);
+});
+
+Deno.test("traffic counts a topic's committed records, and what was read", async () => {
+  const { room, topic, log } = await scene();
+  await room.topic("b");
+  const pending = append(log, batchOf(["a", "b", "c"]));
+  const { trafficByTopic } = log.context;
+  assertEquals(trafficByTopic.of(topic).producedRecords, 0);
+  await pending.committed;
+  await rewriteTail(log, true);
+  await commit(log, ["d"]);
+  const { producedRecords, producedBytes, fetchedBytes } = trafficByTopic.of(topic);
+  assertEquals([producedRecords, producedBytes, fetchedBytes], [
+    4,
+    bytesOf(["a", "b", "c"]) + bytesOf(["d"]),
+    0,
+  ]);
+  assertEquals((await readAll(log)).length, 4);
+  assertEquals(trafficByTopic.of(topic).fetchedBytes, producedBytes);
+  await room.topics.delete([{ name: "a" }]);
+  await room.housekeeping.stop();
+  assertEquals([...trafficByTopic.entries()], []);
 });

@@ -12,6 +12,7 @@ import { PartitionLogState } from "../../core/log/partition_log.ts";
 import { ReadAhead } from "../../core/storage/read_ahead.ts";
 import { RefusedSequences } from "../../core/log/refused_sequences.ts";
 import { SegmentReader } from "../../core/log/segment_reader.ts";
+import { TrafficByTopic } from "../../core/log/topic_traffic.ts";
 import { WalLedger } from "../../core/log/wal_ledger.ts";
 import { raiseLowWater } from "../../core/metadata/brokers.ts";
 import type { MetadataStore } from "../../core/metadata/metadata_store.ts";
@@ -199,6 +200,7 @@ export class Room {
       settings: (topic) => ({ ...topicSettings(topic, CONFIG), ...scene.settings }),
       leaderEpoch: () => 0,
       traffic: { readBytes: 0 },
+      trafficByTopic: new TrafficByTopic(),
       readaheadSegments: 1,
       producersMax: 100,
       producerExpirationMs: 86_400_000,

@@ -1,5 +1,6 @@
 import { CALM, MemoryObjects, memoryStore } from "../../drivers/storage/memory/driver.ts";
 import { systemLog, systemRuntime } from "../../core/runtime/system.ts";
+import { CallsByDirectory } from "../../core/storage/calls_by_directory.ts";
 import { objectStoreConformance } from "../conformance/object_store.ts";
 
 const runtime = systemRuntime(systemLog("error", false));
@@ -7,6 +8,10 @@ const open = (faults?: typeof CALM) => () =>
   Promise.resolve({ store: memoryStore(new MemoryObjects(), runtime, faults) });
 
 objectStoreConformance("memory", open());
+objectStoreConformance("memory, calls counted by directory", () => {
+  const inner = memoryStore(new MemoryObjects(), runtime);
+  return Promise.resolve({ store: new CallsByDirectory(inner, "ns") });
+});
 objectStoreConformance("memory with latency", open({ ...CALM, latencyMaxMs: 2 }), {
   listKeys: 300,
 });

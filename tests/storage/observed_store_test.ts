@@ -40,10 +40,10 @@ Deno.test("ObservedStore counts calls, bytes and latency of each operation", asy
   await run(store.delete(["a", "b", "c"]));
   const { putIfAbsent, put, get } = figures;
   assertEquals([putIfAbsent.ok, putIfAbsent.bytes, put.ok, put.bytes], [2, 200, 1, 7]);
-  assertEquals([get.ok, get.bytes, get.latency.sumMs], [2, 10, 8]);
+  assertEquals([get.ok, get.bytes, get.latency.sum], [2, 10, 8]);
   assertEquals([figures.delete.ok, figures.delete.keys], [1, 3]);
-  assertEquals([putIfAbsent.latency.count, putIfAbsent.latency.maxMs], [2, 30]);
-  assertEquals(putIfAbsent.latency.quantileMs(0.5), 30);
+  assertEquals([putIfAbsent.latency.count, putIfAbsent.latency.max], [2, 30]);
+  assertEquals(putIfAbsent.latency.quantile(0.5), 30);
 });
 
 Deno.test("ObservedStore tells failures by outcome, and aborts from failures", async () => {
@@ -122,7 +122,7 @@ Deno.test("ObservedStore counts a listing once, with its longest wait", async ()
   await runtime.advance(10_000);
   await done;
   const { ok, keys, inFlight, latency } = figures.list;
-  assertEquals({ ok, keys, inFlight, longest: latency.maxMs, returned }, {
+  assertEquals({ ok, keys, inFlight, longest: latency.max, returned }, {
     ok: 1,
     keys: 4,
     inFlight: 0,

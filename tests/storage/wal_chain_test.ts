@@ -176,6 +176,24 @@ Deno.test("a failed upload is tried again until it is stored", async () => {
   assertEquals(await commit.done.promise, 0);
 });
 
+Deno.test("stats tell sizes, spacing and waits of commits, and what is queued", async () => {
+  const { chain, pending, committed } = setup({ commitBytes: 1000, parallel: 1 });
+  const commits = [0, 1, 2].map((at) => append(chain, new Sink(0), at, bytesOf(1000, at)).commit);
+  await turn();
+  assertEquals([chain.queuedCommits, chain.commitsInFlight, chain.stats.commits], [1, 1, 0]);
+  for (const [at, commit] of commits.entries()) {
+    await pending[at]!.go();
+    await commit.done.promise;
+    await turn();
+  }
+  const { stats } = chain;
+  assertEquals([chain.queuedCommits, chain.commitsInFlight, stats.commits], [0, 0, 3]);
+  assertEquals(stats.commitBytes.sum, committed.reduce((sum, { size }) => sum + size, 0));
+  const counts = [stats.commitBytes, stats.commitMs, stats.uploadMs, stats.spacingMs];
+  assertEquals(counts.map(({ count }) => count), [3, 3, 3, 2]);
+  assert(stats.commitMs.max >= 5, "the last commit waited for the two before it");
+});
+
 Deno.test("a foreign object in a slot fences it and all behind it", async () => {
   const { chain, pending, objects, fenced } = setup({ commitBytes: 1000, parallel: 3 });
   const sink = new Sink(0);

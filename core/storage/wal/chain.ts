@@ -20,6 +20,7 @@ import { sleep } from "../../runtime/sleep.ts";
 import { slotKey } from "../keys.ts";
 import { type ObjectStore, StoreError } from "../object_store.ts";
 import { backoffMs } from "../retry.ts";
+import { newChainStats } from "./chain_stats.ts";
 import { Commit, type RowSink, type WalObject } from "./commit.ts";
 import { type BatchRow, encodeSlotFooter, type PartitionRows, WAL_HEADER_BYTES } from "./format.ts";
 import type { SlabPool } from "./slab_pool.ts";
@@ -56,23 +57,8 @@ interface Upload {
   createdMs: number;
 }
 
-/** Figures for metrics; counters only grow. */
-export interface ChainStats {
-  commits: number;
-  committedBytes: number;
-  committedRows: number;
-  retries: number;
-  lastUploadMs: number;
-}
-
 export class WalChain {
-  readonly stats: ChainStats = {
-    commits: 0,
-    committedBytes: 0,
-    committedRows: 0,
-    retries: 0,
-    lastUploadMs: 0,
-  };
+  readonly stats = newChainStats();
   #open: Commit | undefined;
   readonly #queued: Commit[] = [];
   /** In slot order; the head commits first. */
@@ -91,6 +77,21 @@ export class WalChain {
 
   get uncommittedBytes(): number {
     return this.#uncommittedBytes;
+  }
+
+  /** Commits that are full and wait for an upload to end. */
+  get queuedCommits(): number {
+    return this.#queued.length;
+  }
+
+  /** Commits that were sent and are not yet committed. */
+  get commitsInFlight(): number {
+    return this.#uploads.length;
+  }
+
+  /** Produce requests that wait for room. */
+  get roomWaiters(): number {
+    return this.#roomWaiters.size;
   }
 
   /** The slot that the next commit will take. */
@@ -255,7 +256,9 @@ export class WalChain {
     const upload: Upload = { commit, state: "uploading", size, createdMs };
     this.#uploads.push(upload);
     this.#uploading++;
-    this.#lastSendMs = runtime.clock.monotonicMs();
+    const nowMs = runtime.clock.monotonicMs();
+    if (this.#lastSendMs >= 0) this.stats.spacingMs.observe(nowMs - this.#lastSendMs);
+    this.#lastSendMs = nowMs;
     void this.#upload(upload, commit.partsWith(footer));
   }
 
@@ -271,7 +274,7 @@ export class WalChain {
         // Gone again (somebody swept it): nobody's, so it is written once more.
         if (found === undefined) continue;
         upload.state = found ? "stored" : "fenced";
-        this.stats.lastUploadMs = runtime.clock.monotonicMs() - started;
+        this.stats.uploadMs.observe(runtime.clock.monotonicMs() - started);
         break;
       } catch (error) {
         if (!(error instanceof StoreError)) throw error;
@@ -345,6 +348,10 @@ export class WalChain {
     this.stats.commits++;
     this.stats.committedBytes += size;
     this.stats.committedRows += commit.rowCount;
+    if (commit.kind === "data") {
+      this.stats.commitBytes.observe(size);
+      this.stats.commitMs.observe(this.options.runtime.clock.monotonicMs() - commit.openedMs);
+    }
     this.options.onCommitted(object, commit);
     for (const [sink, rows] of commit.rows) {
       sink.committed(rows, object);

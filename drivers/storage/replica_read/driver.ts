@@ -185,7 +185,7 @@ class ReplicaReadStore implements ObjectStore {
     this.replica.reads++;
     const found = await this.#tryReplica(options.signal, wantedBytes, fromReplica) ??
       await fromPrimary();
-    this.replica.latency.record(clock.monotonicMs() - startedMs);
+    this.replica.latency.observe(clock.monotonicMs() - startedMs);
     return found;
   }
 

@@ -1,0 +1,23 @@
+import type { BrokerView } from "../../core/plugin/mod.ts";
+import { outsideOfScopes, type Scope } from "./scope.ts";
+
+/**
+ * The broker's view for one plugin. What the broker does when it is asked is its own doing, also
+ * what it goes on with later; what the plugin listens with is the plugin's.
+ */
+export function viewFor(scope: Scope, view: BrokerView): BrokerView {
+  return {
+    ...view,
+    partitions: (topic, from, to) => outsideOfScopes(() => view.partitions(topic, from, to)),
+    lag: (groupId, loadsMax) => outsideOfScopes(() => view.lag(groupId, loadsMax)),
+    flush: () => outsideOfScopes(() => view.flush()),
+    onLoopDelay: (listener) =>
+      view.onLoopDelay((delayMs) => {
+        try {
+          scope.enter(() => listener(delayMs));
+        } catch (error) {
+          scope.onFault(error);
+        }
+      }),
+  };
+}

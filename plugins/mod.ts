@@ -1,0 +1,47 @@
+/**
+ * plugins: the registry of what comes with the broker and serves people or machines beside it.
+ * Invariant: only what the settings name is loaded, and built-ins after the broker listens.
+ * Upstream: core's contract. Downstream: main.ts, tests, bench.
+ * May import: core/config, core/runtime, core/plugin, and the plugins.
+ * @module
+ */
+import type { Config } from "../core/config/mod.ts";
+import type { Runtime } from "../core/runtime/mod.ts";
+import { type BuiltIn, choosePlugins, PluginHost } from "./host/mod.ts";
+
+const root = (folder: string) => [new URL(folder, import.meta.url).href];
+
+const isServed = ({ metricsAddr }: Config) => metricsAddr !== null;
+
+const BUILT_IN: Readonly<Record<string, BuiltIn>> = {
+  metrics: {
+    load: async () => (await import("./metrics/plugin.ts")).plugin,
+    wanted: isServed,
+    settings: ({ metricsAddr, metricsTopicsMax, metricsGroupsMax, storePrices, storage }) => ({
+      address: metricsAddr,
+      topicsMax: metricsTopicsMax,
+      groupsMax: metricsGroupsMax,
+      prices: storePrices,
+      storage,
+    }),
+    roots: root("./metrics/"),
+  },
+  ops: {
+    load: async () => (await import("./ops/plugin.ts")).plugin,
+    wanted: isServed,
+    settings: ({ metricsAddr, opsToken }) => ({ address: metricsAddr, token: opsToken }),
+    roots: root("./ops/"),
+  },
+};
+
+/**
+ * The plugins that the settings name, listening but not yet started. Rejects with a sentence where
+ * a setting of theirs is wrong or their address is taken.
+ */
+export async function openPlugins(
+  { config, runtime }: { readonly config: Config; readonly runtime: Runtime },
+): Promise<PluginHost> {
+  const host = new PluginHost(config, runtime, await choosePlugins(config, BUILT_IN));
+  host.listen();
+  return host;
+}
