@@ -133,9 +133,11 @@ export class Minio implements AsyncDisposable {
     };
   }
 
-  /** SIGSTOP: connections stay open, nothing is answered. */
-  pause(): void {
+  /** SIGSTOP: connections stay open, nothing is answered from when this resolves. */
+  async pause(): Promise<void> {
     signal(this.#child, "SIGSTOP");
+    // each thread stops when it gets to it
+    do await new Promise((resolve) => setTimeout(resolve, 2)); while (someThreadRuns(this.pid));
   }
 
   /** SIGCONT. */
@@ -216,6 +218,20 @@ export class Minio implements AsyncDisposable {
     const what = exited ? "ended" : "is not ready after 30 s";
     throw new Error(`MinIO ${what}: ${log.slice(-2000)}`);
   }
+}
+
+/** Whether a thread is not in state T, stopped. Only Linux tells. */
+function someThreadRuns(pid: number): boolean {
+  if (Deno.build.os !== "linux") return false;
+  const tasks = `/proc/${pid}/task`;
+  return [...Deno.readDirSync(tasks)].some(({ name }) => {
+    try {
+      const stat = Deno.readTextFileSync(`${tasks}/${name}/stat`);
+      return stat[stat.lastIndexOf(")") + 2] !== "T";
+    } catch {
+      return false; // it ended meanwhile
+    }
+  });
 }
 
 function signal(child: Deno.ChildProcess | undefined, name: Deno.Signal): void {

@@ -24,7 +24,7 @@ Deno.test({
     const read = await send(minio, { method: "GET", path });
     assertEquals([read.status, await read.text()], [200, "kept"]);
 
-    minio.pause();
+    await minio.pause();
     const waiting = send(minio, { method: "HEAD", path });
     let timer: ReturnType<typeof setTimeout>;
     const late = new Promise((resolve) => timer = setTimeout(() => resolve("late"), 300));

@@ -124,7 +124,7 @@ both("is retriable while it is down, and works again without a new store", async
   assertEquals((await store.get("before", undefined))?.length, 4);
   assertEquals(await store.putIfAbsent("after", BODY), "created");
 
-  minio.pause();
+  await minio.pause();
   const slow = await open({ timeoutMs: 150 });
   const started = performance.now();
   await allFail(slow, "retry", /did not answer within 150 ms/);
@@ -158,7 +158,7 @@ both("never stores what a given-up body's buffers held later", async ({ minio, o
     const body = parts.map((length) => new Uint8Array(length).fill(1));
     const size = body.reduce((sum, part) => sum + part.length, 0);
     const abort = new AbortController();
-    minio.pause();
+    await minio.pause();
     const call = assertRejects(
       () => store.putIfAbsent(key, body, { signal: abort.signal }),
       StoreError,
