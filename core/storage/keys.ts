@@ -7,6 +7,7 @@
  * <namespace>/<topic>/<partition>/manifest-<sequence %020d>          checkpoint
  * <namespace>/.probe/<brokerId>/<nonce>                              start-up write check
  * <namespace>/.probe/<brokerId>/health                               what a health probe writes
+ * <namespace>/.probe/run-<id>/                                       a run of `kafscale probe`
  * ```
  * `<topic>` is the topic's directory: its name, or `<name>~<short topic id>` where the name was
  * used before (I8). Topic names cannot hold `/` or `~`, so directories never meet.
@@ -118,4 +119,8 @@ export function probeKey(namespace: string, brokerId: number): string {
 
 export function healthProbeKey(namespace: string, brokerId: number): string {
   return `${probeKey(namespace, brokerId)}/health`;
+}
+
+export function probeRunPrefix(namespace: string, id: string): string {
+  return `${namespace}/.probe/run-${id}/`;
 }
