@@ -53,6 +53,10 @@ export const COMMANDS: ReadonlyMap<string, Entry> = new Map<string, Entry>([
     summary: "Copy metadata to the bucket, and back.",
     load: () => import("./snapshot.ts"),
   }],
+  ["probe", {
+    summary: "Check and measure the object store that the settings name.",
+    load: () => import("./probe.ts"),
+  }],
   ["dump", { summary: "Print any stored object in full.", load: () => import("./dump.ts") }],
   ["fsck", {
     summary: "Check a bucket and its metadata; delete what nobody needs.",

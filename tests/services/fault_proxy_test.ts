@@ -75,7 +75,7 @@ async function passed(work: () => Promise<unknown>): Promise<number> {
   return performance.now() - started;
 }
 
-Deno.test("without rules bodies of all framings and sizes pass as they are, and are counted", async () => {
+Deno.test("without rules bodies of all framings and sizes pass, counted", async () => {
   await using scene = new Scene();
   for (const [path, length] of [["none", 0], ["small", 7], ["large", 20_000_003]] as const) {
     const body = random(length);
@@ -102,7 +102,7 @@ Deno.test("many requests at once keep to their own connections", async () => {
   }));
 });
 
-Deno.test("a refusal before the end of the body arrives, and the connection's end too", async () => {
+Deno.test("a refusal before the end of the body arrives", async () => {
   await using scene = new Scene();
   await scene.put("slot", "first");
   for (let round = 0; round < 5; round++) {
