@@ -109,7 +109,6 @@ const REFUSALS: Readonly<Record<string, readonly [S3ErrorCode, StoreOutcome]>> =
   "503 ServiceUnavailable": ["ServiceUnavailable", "throttled"],
   "500 InternalError": ["InternalError", "retry"],
   "409 OperationAborted": ["OperationAborted", "retry"],
-  "403 AccessDenied": ["AccessDenied", "fatal"],
   "403 InvalidAccessKeyId": ["InvalidAccessKeyId", "fatal"],
   "404 NoSuchBucket": ["NoSuchBucket", "fatal"],
 };
@@ -157,6 +156,7 @@ export function bucketFaults(minio: Minio, driver: keyof typeof DRIVERS): void {
     }
   }, { concurrency: 4 });
   createTests(test);
+  deniedTests(test);
   readTests(test);
   pacingTests(test);
   clockTests(minio, driver);
@@ -197,6 +197,27 @@ function createTests(test: Test): void {
     scene.proxy.sever();
     scene.proxy.mend();
     assertEquals((await scene.store.get("there", undefined))?.length, 10);
+  });
+}
+
+function deniedTests(test: Test): void {
+  const denied: Fault = { kind: "refuse", code: "AccessDenied" };
+  const writes = ["create", "write"];
+  test("403 AccessDenied is fatal to whoever has not written yet", async (scene) => {
+    scene.strike(denied);
+    for (const [name, call] of Object.entries(CALLS)) {
+      const { outcome, message } = await failure(call(scene.store));
+      assertEquals([name, outcome], [name, "fatal"], message);
+      assertStringIncludes(message, "access denied: allow s3:");
+    }
+  });
+  test("403 AccessDenied to a write after others went through may pass", async (scene) => {
+    await scene.store.put("there", bodyOf(10));
+    scene.strike(denied);
+    for (const [name, call] of Object.entries(CALLS)) {
+      const { outcome } = await failure(call(scene.store));
+      assertEquals([name, outcome], [name, writes.includes(name) ? "retry" : "fatal"]);
+    }
   });
 }
 

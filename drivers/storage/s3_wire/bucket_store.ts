@@ -11,7 +11,7 @@ import type {
 } from "../../../core/storage/object_store.ts";
 import { StoreError } from "../../../core/storage/object_store.ts";
 import { canStartKey, checkKey } from "../object_key.ts";
-import { rowOf } from "./answers.ts";
+import { RefusedError, rowOf } from "./answers.ts";
 import { abortedError, closedError } from "./faults.ts";
 import type { HttpConnection } from "./http_connection.ts";
 import type { AnswerHead } from "./http_head.ts";
@@ -59,6 +59,7 @@ export class BucketStore implements ObjectStore {
   readonly advice: StoreAdvice;
   readonly #putHeaders: readonly Header[];
   readonly #createHeaders: readonly Header[];
+  #wrote = false;
   #closed = false;
 
   constructor(readonly options: BucketStoreOptions) {
@@ -197,8 +198,12 @@ export class BucketStore implements ObjectStore {
           await connection.body(head, ANSWER_BYTES_MAX);
           return "exists";
         }
-        if (head.status !== 200) throw await wire.refused(what, head, connection);
+        if (head.status !== 200) {
+          const error = await wire.refused(what, head, connection);
+          throw this.#wrote ? passingDenial(error) : error;
+        }
         await connection.body(head, ANSWER_BYTES_MAX);
+        this.#wrote = true;
         return "created";
       },
     }, signal);
@@ -262,6 +267,16 @@ export class BucketStore implements ObjectStore {
       },
     }, signal);
   }
+}
+
+/**
+ * MinIO denies access to a create that meets the removal of the folder it goes into, one in a
+ * thousand or so. Who could write before is not turned away for good.
+ */
+function passingDenial(error: RefusedError): RefusedError {
+  if (error.code !== "AccessDenied") return error;
+  const { message, status, code, storeMs } = error;
+  return new RefusedError("retry", `${message}, after writes that it took`, status, code, storeMs);
 }
 
 function rangeHeader({ start, end }: { start: number; end: number }): string {
