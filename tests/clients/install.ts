@@ -119,7 +119,14 @@ export async function kafkaJars(): Promise<string> {
 /** The compiled Java agent; resolves to a class path that has it and Kafka's jars. */
 export async function javaClient(): Promise<string> {
   const jars = await kafkaJars();
-  const programs = ["ClientAgent", "GroupMember", "AdminCalls", "SteadyProducer", "ToolHost"];
+  const programs = [
+    "ClientAgent",
+    "GroupMember",
+    "AdminCalls",
+    "SteadyProducer",
+    "SteadyReader",
+    "ToolHost",
+  ];
   const sources = ["java/pom.xml", ...programs.map((name) => `java/${name}.java`)];
   const dir = await made("java-agent", sources, async (dir) => {
     const files = sources.slice(1).map((path) => new URL(path, HERE).pathname);

@@ -13,9 +13,10 @@ import org.apache.kafka.common.serialization.StringSerializer;
 /**
  * Idempotent producers that go on through every outage until standard input ends. Record n of
  * producer p to partition q has the key "p" and the value "p q n padding". Each acknowledgement is a
- * line "A p q n offset", each failure a line "F p q n error", and at the end "END".
+ * line "A p q n offset", each failure a line "F p q n error", and at the end "END". With "follow" a
+ * SteadyReader reads along.
  *
- * <p>Arguments: TOPIC PARTITIONS PRODUCERS RECORDS_PER_SECOND VALUE_BYTES BOOTSTRAP
+ * <p>Arguments: TOPIC PARTITIONS PRODUCERS RECORDS_PER_SECOND VALUE_BYTES BOOTSTRAP [follow]
  */
 public final class SteadyProducer {
     private SteadyProducer() {}
@@ -30,6 +31,10 @@ public final class SteadyProducer {
         AtomicBoolean stop = new AtomicBoolean();
         PrintStream out = new PrintStream(System.out, false, StandardCharsets.UTF_8);
         List<Thread> threads = new ArrayList<>();
+        AtomicBoolean written = new AtomicBoolean();
+        Thread reader = args.length > 6
+            ? SteadyReader.start(topic, partitions, args[5], written, out)
+            : null;
         for (int index = 0; index < producers; index++) {
             int producer = index;
             Thread thread = new Thread(() ->
@@ -45,6 +50,8 @@ public final class SteadyProducer {
         }
         stop.set(true);
         for (Thread thread : threads) thread.join();
+        written.set(true);
+        if (reader != null) reader.join();
         synchronized (out) {
             out.println("END");
             out.flush();
