@@ -317,9 +317,12 @@ export class TopicWriter {
   }
 }
 
+/** MinIO and file systems take parts of keys of up to 255 bytes; a topic's name may have 249. */
+const DIRECTORY_NAME_MAX = 246;
+
 /** '~' is not allowed in topic names, so this is no other topic's directory. */
 function ownDirectory(topic: TopicInfo): string {
-  return `${topic.name}~${topic.id.slice(0, 8)}`;
+  return `${topic.name.slice(0, DIRECTORY_NAME_MAX)}~${topic.id.slice(0, 8)}`;
 }
 
 function exists(name: string): TopicOutcome {

@@ -87,7 +87,7 @@ async function throughEverything(): Promise<void> {
   const bucket = await minio.bucket();
   const settings = minio.settings(bucket);
   const env = { ...SETTINGS, ...settings, KAFSCALE_S3_ENDPOINT: proxy.endpoint };
-  await using broker = await BrokerProcess.start({ env });
+  await using broker = await BrokerProcess.start({ env, startTimeoutMs: 60_000 });
   const world: World = { minio, proxy, broker, random };
   const admin = await javaAgent(broker.bootstrap);
   await admin.call("createTopic", { topic: LOAD.topic, partitions: LOAD.partitions });

@@ -180,6 +180,17 @@ Deno.test("delete() leaves a pending deletion and frees the name, not the direct
   assertEquals((await createOne(other, "orders")).topic!.directory.startsWith("orders~"), true);
 });
 
+Deno.test("the directory of a long name that is used again has at most 255 bytes", async () => {
+  await using cluster = new Cluster();
+  const registry = await cluster.broker();
+  const name = "n".repeat(249);
+  const first = (await createOne(registry, name)).topic!;
+  assertEquals(first.directory, name);
+  await registry.delete([{ name }]);
+  const second = (await createOne(registry, name)).topic!;
+  assertEquals(second.directory, `${"n".repeat(246)}~${second.id.slice(0, 8)}`);
+});
+
 Deno.test("delete() of what is not there is told apart by name and id", async () => {
   await using cluster = new Cluster();
   const registry = await cluster.broker();
