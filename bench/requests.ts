@@ -4,8 +4,7 @@
  */
 import { parseArgs } from "@std/cli/parse-args";
 import { WAL_OBJECTS_MAX, WAL_OBJECTS_RELAXED } from "../core/config/limits.ts";
-import { walPrefix } from "../core/storage/keys.ts";
-import { slotOfKey } from "../core/storage/keys.ts";
+import { slotOfKey, walPrefix } from "../core/storage/keys.ts";
 import { systemLog, systemRuntime } from "../core/runtime/system.ts";
 import { openStore } from "../drivers/mod.ts";
 import { Minio } from "../tests/services/minio.ts";
@@ -39,6 +38,7 @@ const BATCHES_PER_REQUEST = 10;
 const RECORD_BYTES = 100;
 /** Segment, index and manifest of one partition. */
 const PUTS_PER_REWRITE = 3;
+const DAY_SECONDS = 86_400;
 
 /** Writes to each of `partitions` once a second until `endMs`, at its own moment of the second. */
 async function lane(port: number, partitions: readonly number[], endMs: number): Promise<number> {
@@ -139,34 +139,50 @@ async function slots(o: Parameters<typeof configOf>[0]): Promise<number> {
   return last + 1;
 }
 
-interface Costs {
-  readonly rounds: number;
-  /** Requests a second, by what they are for. */
-  readonly chain: { writes: number; reads: number };
-  readonly rewriting: { writes: number; reads: number } | undefined;
+interface PerSecond {
+  readonly writes: number;
+  readonly reads: number;
 }
 
-/** Rewriting comes in rounds over all partitions, one for so many slots: its cost is spread. */
+interface Costs {
+  /** Of rewriting, as far as they were met. */
+  readonly rounds: number;
+  /** Requests by what they are for; undefined where less than a round was met. */
+  readonly chain: PerSecond;
+  readonly rewriting: PerSecond | undefined;
+  readonly sweeping: PerSecond | undefined;
+}
+
+/**
+ * Rewriting comes in rounds over all partitions, one for so many slots: its cost is spread. The
+ * orphan sweep, which lists each partition soon after the start, comes once a day from then on.
+ */
 function costsOf({ partitions, seconds, slots, requests }: Metered): Costs {
   const { writes, reads } = classesOf(requests);
   const chain = { writes: slots / seconds, reads: 0 };
   const rewrites = ((requests["PutObject"] ?? 0) - slots) / PUTS_PER_REWRITE;
   const rounds = rewrites / partitions;
-  if (rounds < 0.99) return { rounds, chain, rewriting: undefined };
+  if (rounds < 0.99) return { rounds, chain, rewriting: undefined, sweeping: undefined };
+  const lists = requests["ListObjectsV2"] ?? 0;
+  const swept = Math.max(0, Math.min(partitions, lists - rewrites));
   const objects = Math.min(Math.max(4 * partitions, WAL_OBJECTS_MAX), WAL_OBJECTS_RELAXED);
   const perSecond = chain.writes / objects / rounds;
-  const rewriting = { writes: (writes - slots) * perSecond, reads: reads * perSecond };
-  return { rounds, chain, rewriting };
+  return {
+    rounds,
+    chain,
+    rewriting: { writes: (writes - slots - swept) * perSecond, reads: reads * perSecond },
+    sweeping: { writes: partitions / DAY_SECONDS, reads: 0 },
+  };
 }
 
 function report(metered: Metered): void {
   const { partitions, seconds, rate, requests } = metered;
-  const { rounds, chain, rewriting } = costsOf(metered);
+  const { rounds, chain, rewriting, sweeping } = costsOf(metered);
   console.log(
     `${partitions} partitions, ${figure(rate)} records a second each, ${figure(seconds)} s; ` +
       `${Object.entries(requests).map(([name, count]) => `${count} ${name}`).join(", ")}`,
   );
-  const row = (what: string, each: { writes: number; reads: number }) => [
+  const row = (what: string, each: PerSecond) => [
     what,
     figure(each.writes),
     figure(each.reads),
@@ -174,13 +190,11 @@ function report(metered: Metered): void {
   ];
   const rows = [["", "PUTs and LISTs a second", "GETs a second", "dollars a month"]];
   rows.push(row("commit log", chain));
-  if (rewriting !== undefined) {
-    rows.push(row("rewriting", rewriting));
-    const both = {
-      writes: chain.writes + rewriting.writes,
-      reads: chain.reads + rewriting.reads,
-    };
-    rows.push(row("together", both));
+  if (rewriting !== undefined && sweeping !== undefined) {
+    const parts = [chain, rewriting, sweeping];
+    const sum = (of: keyof PerSecond) => parts.reduce((total, each) => total + each[of], 0);
+    rows.push(row("rewriting", rewriting), row("orphan sweep", sweeping));
+    rows.push(row("together", { writes: sum("writes"), reads: sum("reads") }));
   }
   console.log(table(rows));
   if (rewriting === undefined) console.log(`rounds of rewriting that were met: ${figure(rounds)}`);

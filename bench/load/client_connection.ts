@@ -1,6 +1,12 @@
 /** One client connection: whole frames out, whole frames in, in order. */
 import { Reader } from "../../core/bytes/mod.ts";
-import { createTopicRequest, listOffsets, readCreateTopic, readListOffsets } from "./wire.ts";
+import {
+  createTopicRequest,
+  listOffsets,
+  readCreateTopic,
+  readListOffsets,
+  type TopicConfigs,
+} from "./wire.ts";
 
 export class ClientConnection {
   readonly #conn: Deno.TcpConn;
@@ -71,10 +77,16 @@ export class ClientConnection {
 }
 
 /** Creates the topic unless it is there, and waits until every partition has its leader. */
-export async function createTopic(port: number, topic: string, partitions: number): Promise<void> {
+export async function createTopic(
+  port: number,
+  topic: string,
+  partitions: number,
+  configs: TopicConfigs = {},
+): Promise<void> {
   const connection = await ClientConnection.open("127.0.0.1", port);
   try {
-    const error = readCreateTopic(await connection.call(createTopicRequest(topic, partitions)));
+    const request = createTopicRequest(topic, partitions, configs);
+    const error = readCreateTopic(await connection.call(request));
     const exists = 36;
     if (error !== 0 && error !== exists) throw new Error(`CreateTopics answered error ${error}`);
     const question = listOffsets(topic, partitions, -1);

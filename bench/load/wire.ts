@@ -9,6 +9,7 @@ import { crc32c, encodeUtf8, Reader, Writer } from "../../core/bytes/mod.ts";
 export const PRODUCE_VERSION = 8;
 export const FETCH_VERSION = 11;
 const CREATE_TOPICS_VERSION = 4;
+const DELETE_TOPICS_VERSION = 3;
 const INIT_PRODUCER_ID_VERSION = 1;
 const LIST_OFFSETS_VERSION = 5;
 
@@ -45,14 +46,24 @@ export function setCorrelation(bytes: Uint8Array, id: number): void {
   setInt32(bytes, CORRELATION_AT, id);
 }
 
-export function createTopicRequest(name: string, partitions: number): Uint8Array {
+export type TopicConfigs = Readonly<Record<string, string>>;
+
+export function createTopicRequest(
+  name: string,
+  partitions: number,
+  configs: TopicConfigs = {},
+): Uint8Array {
   return frame(19, CREATE_TOPICS_VERSION, (w) => {
     w.int32(1);
     text(w, name);
     w.int32(partitions);
     w.int16(1);
     w.int32(0);
-    w.int32(0);
+    w.int32(Object.keys(configs).length);
+    for (const [key, value] of Object.entries(configs)) {
+      text(w, key);
+      text(w, value);
+    }
     w.int32(30_000);
     w.boolean(false);
   });
@@ -60,6 +71,26 @@ export function createTopicRequest(name: string, partitions: number): Uint8Array
 
 /** The error code of the one topic. */
 export function readCreateTopic(r: Reader): number {
+  r.take(12);
+  r.utf8(r.int16());
+  return r.int16();
+}
+
+/** The cheapest of questions: what it takes beyond the way is the broker's event loop. */
+export function pingRequest(): Uint8Array {
+  return frame(18, 0, () => {});
+}
+
+export function deleteTopicRequest(name: string): Uint8Array {
+  return frame(20, DELETE_TOPICS_VERSION, (w) => {
+    w.int32(1);
+    text(w, name);
+    w.int32(30_000);
+  });
+}
+
+/** The error code of the one topic. */
+export function readDeleteTopic(r: Reader): number {
   r.take(12);
   r.utf8(r.int16());
   return r.int16();
@@ -73,7 +104,8 @@ export function initProducerId(): Uint8Array {
 }
 
 export function readInitProducerId(r: Reader): { producerId: bigint; epoch: number } {
-  r.int32();
+  // correlation id and throttle time
+  r.take(8);
   const error = r.int16();
   if (error !== 0) throw new Error(`InitProducerId answered error ${error}`);
   return { producerId: r.bigint64(), epoch: r.int16() };

@@ -79,7 +79,10 @@ export class TopicDeletions {
         await this.#deleteTopic(deletion);
       } catch (error) {
         if (this.#stopped || context.signal.aborted) return;
-        const level = error instanceof StoreError ? "warn" : "error";
+        const { refusesReads, refusesWrites } = context.health;
+        // Said once, by the store's health.
+        const away = refusesReads || refusesWrites;
+        const level = !(error instanceof StoreError) ? "error" : away ? "debug" : "warn";
         const { id } = deletion;
         context.runtime.log[level]("objects of a deleted topic are removed later", { id, error });
         this.#timer?.cancel();
