@@ -9,6 +9,7 @@ import { type Config, suggest } from "../core/config/mod.ts";
 import type { MetadataStore } from "../core/metadata/metadata_store.ts";
 import type { Runtime } from "../core/runtime/mod.ts";
 import { type ObjectStore, StoreError } from "../core/storage/object_store.ts";
+import type { BucketSettings } from "./storage/s3_wire/bucket_settings.ts";
 
 export interface DriverOptions {
   readonly config: Config;
@@ -40,19 +41,13 @@ const STORAGE: Readonly<Record<string, Open<ObjectStore>>> = {
     const { openFileStore } = await import("./storage/file/driver.ts");
     return openFileStore({ dir: `${config.dataDir}/objects`, readOnly: readOnly ?? false });
   },
-  s3: async ({ config, runtime }) => {
-    const [{ openS3Store }, { primaryBucket }] = await Promise.all([
-      import("./storage/s3/driver.ts"),
-      import("./storage/s3_wire/bucket_settings.ts"),
-    ]);
-    return await openS3Store({ ...primaryBucket(config), runtime });
+  s3: async (options) => {
+    const { openS3Store } = await import("./storage/s3/driver.ts");
+    return await withReplica(options, openS3Store);
   },
-  minio: async ({ config, runtime }) => {
-    const [{ openMinioStore }, { primaryBucket }] = await Promise.all([
-      import("./storage/minio/driver.ts"),
-      import("./storage/s3_wire/bucket_settings.ts"),
-    ]);
-    return openMinioStore({ ...primaryBucket(config), runtime });
+  minio: async (options) => {
+    const { openMinioStore } = await import("./storage/minio/driver.ts");
+    return await withReplica(options, openMinioStore);
   },
   memory: async ({ runtime }) => {
     const { memoryStore, MemoryObjects } = await import("./storage/memory/driver.ts");
@@ -82,15 +77,26 @@ const METADATA: Readonly<Record<string, Open<MetadataStore>>> = {
   },
 };
 
-/** Names of drivers that later parts of the project bring. */
-const LATER: readonly string[] = ["replica-read"];
+/** The bucket, behind its read replica where KAFSCALE_S3_READ_* name one. */
+async function withReplica(
+  { config, runtime }: DriverOptions,
+  open: (options: BucketSettings & { runtime: Runtime }) => ObjectStore | Promise<ObjectStore>,
+): Promise<ObjectStore> {
+  const { primaryBucket, replicaBucket } = await import("./storage/s3_wire/bucket_settings.ts");
+  const primary = await open({ ...primaryBucket(config), runtime });
+  const settings = replicaBucket(config);
+  if (settings === undefined) return primary;
+  try {
+    const { replicaReadStore } = await import("./storage/replica_read/driver.ts");
+    return replicaReadStore({ runtime, primary, replica: await open({ ...settings, runtime }) });
+  } catch (error) {
+    await primary.close();
+    throw error;
+  }
+}
 
 /** The object store that the settings name. */
 export async function openStore(options: DriverOptions): Promise<ObjectStore> {
-  const { s3ReadBucket, s3ReadRegion, s3ReadEndpoint } = options.config;
-  if (s3ReadBucket !== null || s3ReadRegion !== null || s3ReadEndpoint !== null) {
-    throw new Error("KAFSCALE_S3_READ_* is not available in this version; unset these settings");
-  }
   return await open("storage", "openObjectStore", STORAGE, options);
 }
 
@@ -141,10 +147,6 @@ async function open<T>(
   const name = options.config[setting];
   if (Object.hasOwn(registry, name)) return await registry[name]!(options);
   const variable = `KAFSCALE_${setting.toUpperCase()}`;
-  if (LATER.includes(name)) {
-    const now = Object.keys(registry).join(" or ");
-    throw new Error(`${variable}=${name} is not available in this version; use ${now}`);
-  }
   if (!/[./]/.test(name)) {
     throw new Error(
       `${variable} names no driver: ${name}${suggest(name, Object.keys(registry))}; ` +

@@ -75,7 +75,7 @@ Deno.test("imports keeps drivers and plugins out of core, and drivers out of plu
     "imports: core/log may not import drivers/storage",
   ]);
   assertEquals(broken("plugins/cli/x.ts", driver), [
-    "imports: plugins may not import drivers/storage",
+    "imports: plugins/cli may not import drivers/storage",
   ]);
 });
 

@@ -94,11 +94,11 @@ export const ROOMS: Readonly<Record<string, RoomRule>> = {
     ],
   },
 
+  "plugins/snapshot": { imports: [...STORED] },
   "plugins/cli": {
     imports: [...DOMAIN, "core/fsck", "plugins/snapshot"],
     packages: ["@platformatic/kafka", "@std/cli", "@std/fmt", "node:buffer"],
   },
-  "plugins/snapshot": { imports: [...STORED] },
   "plugins/http": { imports: ["core/runtime", "core/plugin"] },
   "plugins/host": {
     imports: [...VIEWED, "plugins/http"],
