@@ -9,8 +9,6 @@ import type { Config } from "../core/config/mod.ts";
 import type { Runtime } from "../core/runtime/mod.ts";
 import { type BuiltIn, choosePlugins, PluginHost } from "./host/mod.ts";
 
-const root = (folder: string) => [new URL(folder, import.meta.url).href];
-
 const isServed = ({ metricsAddr }: Config) => metricsAddr !== null;
 
 const BUILT_IN: Readonly<Record<string, BuiltIn>> = {
@@ -24,13 +22,13 @@ const BUILT_IN: Readonly<Record<string, BuiltIn>> = {
       prices: storePrices,
       storage,
     }),
-    roots: root("./metrics/"),
+    roots: ["/plugins/metrics/"],
   },
   ops: {
     load: async () => (await import("./ops/plugin.ts")).plugin,
     wanted: isServed,
     settings: ({ metricsAddr, opsToken }) => ({ address: metricsAddr, token: opsToken }),
-    roots: root("./ops/"),
+    roots: ["/plugins/ops/"],
   },
 };
 

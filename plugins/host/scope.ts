@@ -12,7 +12,7 @@ export class Scope {
   longestMs = 0;
   longestEndMs = -Infinity;
 
-  /** `roots`: URLs that the plugin's own modules start with. */
+  /** `roots`: parts of the URLs of the plugin's own modules, and of no others. */
   constructor(
     readonly name: string,
     readonly roots: readonly string[],
