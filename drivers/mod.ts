@@ -9,6 +9,7 @@ import { type Config, suggest } from "../core/config/mod.ts";
 import type { MetadataStore } from "../core/metadata/metadata_store.ts";
 import type { Runtime } from "../core/runtime/mod.ts";
 import { type ObjectStore, StoreError } from "../core/storage/object_store.ts";
+import { healthProbeKey } from "../core/storage/keys.ts";
 import type { BucketSettings } from "./storage/s3_wire/bucket_settings.ts";
 
 export interface DriverOptions {
@@ -79,7 +80,7 @@ const METADATA: Readonly<Record<string, Open<MetadataStore>>> = {
 
 /** The bucket, behind its read replica where KAFSCALE_S3_READ_* name one. */
 async function withReplica(
-  { config, runtime }: DriverOptions,
+  { config, runtime, readOnly }: DriverOptions,
   open: (options: BucketSettings & { runtime: Runtime }) => ObjectStore | Promise<ObjectStore>,
 ): Promise<ObjectStore> {
   const { primaryBucket, replicaBucket } = await import("./storage/s3_wire/bucket_settings.ts");
@@ -88,10 +89,23 @@ async function withReplica(
   if (settings === undefined) return primary;
   try {
     const { replicaReadStore } = await import("./storage/replica_read/driver.ts");
-    return replicaReadStore({ runtime, primary, replica: await open({ ...settings, runtime }) });
+    const replica = await open({ ...settings, runtime });
+    if (!readOnly) void tryReplica(runtime, replica, config);
+    return replicaReadStore({ runtime, primary, replica });
   } catch (error) {
     await primary.close();
     throw error;
+  }
+}
+
+/** A replica that cannot be read is no reason not to start, but whoever set it up should know. */
+async function tryReplica(runtime: Runtime, replica: ObjectStore, { namespace, brokerId }: Config) {
+  try {
+    await replica.get(healthProbeKey(namespace, brokerId), undefined);
+  } catch (error) {
+    runtime.log.warn("the read replica cannot be read; the primary is read until it can", {
+      error,
+    });
   }
 }
 

@@ -75,12 +75,13 @@ export interface CliBroker {
 export async function startBroker(
   dataDir: string,
   args: readonly string[] = [],
+  env: Readonly<Record<string, string>> = {},
 ): Promise<CliBroker> {
   const child = spawnCli([
     "start",
     ...["--broker-addr", "127.0.0.1:0", "--data-dir", dataDir, "--log-format", "json"],
     ...args,
-  ]);
+  ], { env });
   const log: Record<string, unknown>[] = [];
   const listening = Promise.withResolvers<number>();
   const lines = (async () => {
