@@ -9,8 +9,9 @@
  * Flexible versions of an API have the second form of both, except ApiVersions' response, which is
  * always v0: its reader cannot know yet what the broker speaks (KIP-511). Request v0, without a
  * client id, existed for ControlledShutdown alone, which brokers of 4.0 and later don't serve.
+ * Request headers are read by RequestHeader (request_header.ts).
  */
-import { encodeUtf8, MalformedError, type Reader, type Writer } from "../bytes/mod.ts";
+import { encodeUtf8, type Reader, type Writer } from "../bytes/mod.ts";
 import type { AnyApi } from "./api.ts";
 import { skipTags } from "./compile_reader.ts";
 
@@ -31,27 +32,6 @@ export function requestHeaderIsFlexible(api: AnyApi, version: number): boolean {
 /** True when responses to this version have header v1. */
 export function responseHeaderIsFlexible(api: AnyApi, version: number): boolean {
   return version >= api.flexibleFrom && api.key !== API_VERSIONS_KEY;
-}
-
-/**
- * Reads a request's header; `apiOf` finds the API by its key. For a key or version that is not
- * known the classic form is assumed, and what follows the client id is left unread.
- */
-export function readRequestHeader(
-  reader: Reader,
-  apiOf: (key: number) => AnyApi | undefined,
-): RequestHeaderFields {
-  const apiKey = reader.int16();
-  const apiVersion = reader.int16();
-  const correlationId = reader.int32();
-  const length = reader.int16();
-  if (length < -1) throw new MalformedError("client id has a negative length");
-  const clientId = length === -1 ? null : reader.utf8(length);
-  const api = apiOf(apiKey);
-  if (api !== undefined && apiVersion <= api.maxVersion && apiVersion >= api.flexibleFrom) {
-    skipTags(reader);
-  }
-  return { apiKey, apiVersion, correlationId, clientId };
 }
 
 export function writeRequestHeader(

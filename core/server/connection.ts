@@ -10,7 +10,7 @@ import type { Dispatcher, Origin } from "./dispatch.ts";
 import type { FrameBuffer, FrameBuffers } from "./frame_buffers.ts";
 import { GatherWriter } from "./gather_writer.ts";
 import type { LogLimiter } from "./log_limiter.ts";
-import { RequestHeader } from "./request_header.ts";
+import { RequestHeader } from "../protocol/request_header.ts";
 import { ResponseQueue } from "./response_queue.ts";
 import type { Client, ServedRequest } from "./served_request.ts";
 

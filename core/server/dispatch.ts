@@ -6,7 +6,7 @@ import { type CountErrors, errorCounter } from "../protocol/response_errors.ts";
 import { InvariantError, type LogFields, type Runtime } from "../runtime/mod.ts";
 import { type ApiStats, newApiStats } from "./api_stats.ts";
 import type { LogLimiter } from "./log_limiter.ts";
-import { RequestHeader } from "./request_header.ts";
+import { RequestHeader } from "../protocol/request_header.ts";
 import type { ResponseQueue } from "./response_queue.ts";
 import { type Client, ServedRequest } from "./served_request.ts";
 

@@ -13,7 +13,7 @@ import type {
 } from "../../core/log/partition.ts";
 import { ErrorCode, type ErrorCodeValue } from "../../core/protocol/errors.ts";
 import { Semaphore } from "../../core/runtime/mod.ts";
-import { ManualRuntime } from "../server/manual_runtime.ts";
+import { manualRuntime } from "../runtime/manual_runtime.ts";
 import { MemoryNetwork } from "../server/memory_network.ts";
 
 /** A log of batches with one offset each; `put` appends and commits. */
@@ -150,7 +150,7 @@ export function idOf(name: string): string {
 }
 
 export class FakeRooms {
-  readonly runtime = new ManualRuntime(new MemoryNetwork());
+  readonly runtime = manualRuntime(1, new MemoryNetwork());
   readonly logs = new Map<string, FakeLog>();
   readonly topics = new Map<string, FakeTopic>();
   readonly fetchBytes: Semaphore;

@@ -6,7 +6,7 @@ import {
   FetchSessions,
 } from "../../core/handlers/fetch/sessions.ts";
 import { ErrorCode, type ErrorCodeValue } from "../../core/protocol/errors.ts";
-import { ManualRuntime } from "../server/manual_runtime.ts";
+import { manualRuntime } from "../runtime/manual_runtime.ts";
 import { MemoryNetwork } from "../server/memory_network.ts";
 
 const BY_NAME = 12;
@@ -59,7 +59,7 @@ const QUIET: FetchOutcome = {
 };
 
 function sessions(capacity = 10, partitionsMax = 1000) {
-  const runtime = new ManualRuntime(new MemoryNetwork());
+  const runtime = manualRuntime(1, new MemoryNetwork());
   return { runtime, cache: new FetchSessions(runtime, capacity, partitionsMax) };
 }
 

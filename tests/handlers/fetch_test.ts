@@ -6,7 +6,7 @@ import type { LooseResponseOf, RequestOf } from "../../core/protocol/api.ts";
 import { ErrorCode } from "../../core/protocol/errors.ts";
 import { fetch } from "../../core/protocol/messages/01_fetch.ts";
 import { StoreError } from "../../core/storage/object_store.ts";
-import { settle } from "../server/manual_runtime.ts";
+import { settle } from "../runtime/manual_runtime.ts";
 import { FakeContext, type FakeLog, FakeRooms, idOf } from "./fake_rooms.ts";
 
 type Request = RequestOf<typeof fetch>;

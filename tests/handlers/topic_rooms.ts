@@ -7,12 +7,12 @@ import { ProducerIds } from "../../core/metadata/producer_ids.ts";
 import { TopicRegistry } from "../../core/metadata/topics.ts";
 import type { Api, Loose } from "../../core/protocol/api.ts";
 import { MemoryMetadata } from "../../drivers/metadata/memory/driver.ts";
-import { ManualRuntime } from "../server/manual_runtime.ts";
+import { manualRuntime } from "../runtime/manual_runtime.ts";
 import { MemoryNetwork } from "../server/memory_network.ts";
 import { FakeContext } from "./fake_rooms.ts";
 
 export class TopicRooms {
-  readonly runtime = new ManualRuntime(new MemoryNetwork());
+  readonly runtime = manualRuntime(1, new MemoryNetwork());
   /** Set: every read and write of the metadata store fails so. */
   outage: "retry" | "fatal" | undefined;
   /** Node id of all leaders; -1: none. */

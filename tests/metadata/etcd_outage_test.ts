@@ -1,5 +1,12 @@
 /** Outages of etcd as the driver's callers see them: bounded, said clearly, and over by itself. */
-import { assert, assertEquals, assertInstanceOf, assertLess, assertRejects } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertInstanceOf,
+  assertLess,
+  assertNotEquals,
+  assertRejects,
+} from "@std/assert";
 import { MetadataError, type MetadataStore } from "../../core/metadata/metadata_store.ts";
 import { openEtcdMetadata } from "../../drivers/metadata/etcd/driver.ts";
 import type { EtcdSettings } from "../../drivers/metadata/etcd/settings.ts";
@@ -100,8 +107,11 @@ if (haveTools("etcd driver", "etcd")) {
       await put(store, "c", "1");
       assertEquals((await store.get("a"))?.key, "a");
       assertEquals((await watch.until("c")).filter((key) => key !== "b"), ["c"]);
-      assertEquals(lines.filter((line) => line === "etcd does not answer; trying again").length, 1);
-      assertEquals(lines.filter((line) => line === "etcd answers again").length, 1);
+      // said when it changes, not for every call
+      const said = (wanted: string) => lines.filter((line) => line === wanted).length;
+      assertEquals(said("etcd does not answer; trying again"), said("etcd answers again"));
+      assertLess(said("etcd answers again"), calls.length);
+      assertNotEquals(said("etcd answers again"), 0);
     },
   );
 

@@ -1,9 +1,9 @@
 /**
  * A Runtime whose time moves only when a test says so: deterministic unit tests of rooms with
- * timers. Random numbers come from the seed; the log is kept; there is no network.
+ * timers. Random numbers come from the seed; the log is kept; the network is the test's.
  */
 import { setImmediate } from "node:timers";
-import type { LogFields, Runtime, Timer } from "../../core/runtime/mod.ts";
+import type { LogFields, Network, Runtime, Timer } from "../../core/runtime/mod.ts";
 
 export interface LogLine {
   readonly level: "debug" | "info" | "warn" | "error";
@@ -21,6 +21,8 @@ export interface ManualRuntime extends Runtime {
   /** Timers that are set. */
   readonly pendingTimers: number;
   readonly lines: readonly LogLine[];
+  /** The messages logged so far at one level. */
+  messages(level: LogLine["level"]): string[];
 }
 
 interface Pending {
@@ -29,8 +31,17 @@ interface Pending {
   readonly run: () => void;
 }
 
+const NO_NETWORK: Network = {
+  listen: () => Promise.reject(new Error("this manual runtime has no network")),
+};
+
+/** Lets all promises and `soon` callbacks that can settle do so. */
+export async function settle(): Promise<void> {
+  for (let turn = 0; turn < 5; turn++) await new Promise<void>((resolve) => setImmediate(resolve));
+}
+
 /** Starts at monotonic 0 and wall time 2025-01-01. */
-export function manualRuntime(seed = 1): ManualRuntime {
+export function manualRuntime(seed = 1, network = NO_NETWORK): ManualRuntime {
   let nowMs = 0;
   let wallOffsetMs = Date.UTC(2025, 0, 1);
   let order = 0;
@@ -40,7 +51,6 @@ export function manualRuntime(seed = 1): ManualRuntime {
   const note = (level: LogLine["level"]) => (message: string, fields?: LogFields) => {
     lines.push({ level, message, fields });
   };
-  const settle = () => new Promise<void>((resolve) => void setImmediate(resolve));
   const next = (untilMs: number): Pending | undefined => {
     let first: Pending | undefined;
     for (const timer of timers) {
@@ -59,7 +69,7 @@ export function manualRuntime(seed = 1): ManualRuntime {
         timers.add(timer);
         return { cancel: () => void timers.delete(timer) };
       },
-      soon: (run) => queueMicrotask(run),
+      soon: (run) => void setImmediate(run),
     },
     random: {
       uint32,
@@ -67,7 +77,7 @@ export function manualRuntime(seed = 1): ManualRuntime {
         for (let at = 0; at < bytes.length; at++) bytes[at] = uint32() & 0xff;
       },
     },
-    network: { listen: () => Promise.reject(new Error("a manual runtime has no network")) },
+    network,
     log: { debug: note("debug"), info: note("info"), warn: note("warn"), error: note("error") },
     settle,
     async advance(ms) {
@@ -87,6 +97,7 @@ export function manualRuntime(seed = 1): ManualRuntime {
       return timers.size;
     },
     lines,
+    messages: (level) => lines.filter((line) => line.level === level).map((line) => line.message),
   };
 }
 

@@ -22,7 +22,7 @@ import {
   pattern,
   PIPELINED,
 } from "./echo_server.ts";
-import { settle } from "./manual_runtime.ts";
+import { settle } from "../runtime/manual_runtime.ts";
 
 /** Requests that a test answers by hand, in any order. */
 class Held {

@@ -5,7 +5,7 @@ import { concat, Reader, Writer } from "../../core/bytes/mod.ts";
 import { createServer, type Server, type ServerConfig } from "../../core/server/mod.ts";
 import type { MemoryConnection } from "./memory_network.ts";
 import { MemoryNetwork } from "./memory_network.ts";
-import { ManualRuntime } from "./manual_runtime.ts";
+import { manualRuntime } from "../runtime/manual_runtime.ts";
 
 /** The bytes behind the header, as a view of the frame. */
 export interface Echo {
@@ -66,7 +66,7 @@ export const NO_ROOMS = {} as Rooms;
 
 export class EchoServer {
   readonly network = new MemoryNetwork();
-  readonly runtime = new ManualRuntime(this.network);
+  readonly runtime = manualRuntime(1, this.network);
   readonly fatal: unknown[] = [];
   readonly server: Server;
 

@@ -17,7 +17,7 @@ import {
   pattern,
   PIPELINED,
 } from "./echo_server.ts";
-import { settle } from "./manual_runtime.ts";
+import { settle } from "../runtime/manual_runtime.ts";
 
 const echoing = echoHandler(PIPELINED, (_context, request) => echo(request));
 
