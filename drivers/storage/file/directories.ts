@@ -4,7 +4,7 @@
  */
 import { deferred } from "../../../core/runtime/mod.ts";
 import { codeOf, syncError } from "./errors.ts";
-import { DIRECTORY_HANDLES_MAX } from "./settings.ts";
+import { DIRECTORY_HANDLES_MAX, DIRECTORY_NAMES_MAX } from "./settings.ts";
 
 interface Directory {
   readonly path: string;
@@ -15,11 +15,18 @@ interface Directory {
   /** The fsync that runs now, and the one that starts after it. */
   running: Promise<void> | undefined;
   next: Promise<void> | undefined;
+  /**
+   * Paths that may exist in a folder that was made here, and is nobody else's; undefined where only
+   * the disk knows. Asking it for a name that is not there costs more than the rest of a create.
+   */
+  names: Set<string> | undefined;
 }
 
 export class Directories {
   /** By absolute path; in order of last use. */
   readonly #open = new Map<string, Directory>();
+  /** Forgotten while in use: what their users name may turn up in a folder that is made later. */
+  readonly #ghosts = new Set<Directory>();
   /** Making and removing folders happens one after the other. */
   #structure: Promise<unknown> = Promise.resolve();
   #closed = false;
@@ -40,15 +47,35 @@ export class Directories {
 
   leave(directory: Directory): void {
     directory.users--;
-    const forgotten = this.#open.get(directory.path) !== directory;
-    if (forgotten && directory.users === 0) closeQuietly(directory.handle);
+    if (directory.users === 0 && this.#open.get(directory.path) !== directory) {
+      this.#ghosts.delete(directory);
+      closeQuietly(directory.handle);
+    }
     this.#trim();
+  }
+
+  /** Whether there is certainly nothing of that path, which is one of the folder's. */
+  lacks({ names }: Directory, path: string): boolean {
+    return names !== undefined && !names.has(path);
+  }
+
+  /** To be called before something gets the path. */
+  willName(directory: Directory, path: string): void {
+    if (directory.names === undefined) return;
+    directory.names.add(path);
+    if (directory.names.size > DIRECTORY_NAMES_MAX) directory.names = undefined;
+  }
+
+  /** To be called when nothing has the path any more. */
+  unnamed(path: string): void {
+    this.#open.get(parentOf(path))?.names?.delete(path);
   }
 
   /** Forgets a folder that turned out to be gone. */
   forget(directory: Directory): void {
     if (this.#open.get(directory.path) === directory) this.#open.delete(directory.path);
     if (directory.users === 0) closeQuietly(directory.handle);
+    else this.#ghosts.add(directory);
   }
 
   /** Makes names that were linked, renamed or removed before the call durable. */
@@ -125,6 +152,7 @@ export class Directories {
 
   async #make(path: string): Promise<Directory> {
     let handle: Deno.FsFile | undefined;
+    let names: Set<string> | undefined;
     try {
       handle = await openDirectory(path);
     } catch (error) {
@@ -132,7 +160,9 @@ export class Directories {
       const parent = this.#open.get(parentOf(path)) ?? await this.#make(parentOf(path));
       this.#use(parent);
       try {
-        await Deno.mkdir(path).catch((failure) => {
+        this.willName(parent, path);
+        const haunted = [...this.#ghosts].some((ghost) => ghost.path === path);
+        await Deno.mkdir(path).then(() => names = haunted ? undefined : new Set(), (failure) => {
           if (codeOf(failure) !== "EEXIST") throw failure;
         });
         await this.sync(parent);
@@ -141,7 +171,7 @@ export class Directories {
       }
       handle = await openDirectory(path);
     }
-    const made = { path, handle, users: 0, running: undefined, next: undefined };
+    const made = { path, handle, users: 0, running: undefined, next: undefined, names };
     this.#open.set(path, made);
     return made;
   }

@@ -13,10 +13,13 @@ import {
 /** What a journal needs of its file; tests put faults in between. */
 export type JournalHandle = Pick<
   Deno.FsFile,
-  "seekSync" | "read" | "write" | "sync" | "syncData" | "statSync" | "close"
+  "seekSync" | "read" | "write" | "writeSync" | "sync" | "syncData" | "statSync" | "close"
 >;
 
 export type OpenJournal = (path: string, options: Deno.OpenOptions) => Promise<JournalHandle>;
+
+/** Into the page cache, which takes less than the way through the thread pool would. */
+const WRITE_SYNC_BYTES_MAX = 64 * 1024;
 
 const ZEROS = new Uint8Array(1024 * 1024);
 
@@ -184,8 +187,10 @@ async function readAll(handle: JournalHandle): Promise<Uint8Array> {
 
 async function writeAt(handle: JournalHandle, offset: number, bytes: Uint8Array): Promise<void> {
   handle.seekSync(offset, Deno.SeekMode.Start);
+  const atOnce = bytes.length <= WRITE_SYNC_BYTES_MAX;
   for (let at = 0; at < bytes.length;) {
-    at += await handle.write(at === 0 ? bytes : bytes.subarray(at));
+    const rest = at === 0 ? bytes : bytes.subarray(at);
+    at += atOnce ? handle.writeSync(rest) : await handle.write(rest);
   }
 }
 

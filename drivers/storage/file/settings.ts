@@ -33,6 +33,9 @@ export const SPARE_TEMP_FILES_MAX = 4;
 /** Directory handles kept open for fsync; the least recently used one is closed beyond that. */
 export const DIRECTORY_HANDLES_MAX = 256;
 
+/** Names that are remembered of a folder that was made in this life; of a larger one, none. */
+export const DIRECTORY_NAMES_MAX = 20_000;
+
 /** Files whose size is asked for at once while listing. */
 export const LIST_STATS_AT_ONCE = 16;
 

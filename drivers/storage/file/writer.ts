@@ -70,12 +70,14 @@ export class FileWriter implements CheckpointHost {
   }
 
   readonly #replace: Publish<void> = async (temp, path, directory) => {
+    this.#directories.willName(directory, path);
     await Deno.rename(temp.path, path);
     await this.#directories.sync(directory);
   };
 
   #createAs(key: string): Publish<"created" | "exists"> {
     return async (temp, path, directory) => {
+      this.#directories.willName(directory, path);
       try {
         await Deno.link(temp.path, path);
       } catch (error) {
@@ -134,6 +136,7 @@ export class FileWriter implements CheckpointHost {
       await Deno.remove(file).then(() => removed++, (error) => {
         if (codeOf(error) !== "ENOENT") throw error;
       });
+      this.#directories.unnamed(file);
     }
     if (removed === 0 && !doubt) return;
     await syncFolder(folder);
@@ -159,7 +162,8 @@ export class FileWriter implements CheckpointHost {
       await temp.file.syncData().catch((error) => {
         throw syncError(error, `fdatasync the file of ${key}`);
       });
-      return await this.#inFolder(key, async (path) => {
+      return await this.#inFolder(key, async (path, directory) => {
+        this.#directories.willName(directory, path);
         await Deno.rename(temp.path, path);
         return parentOf(path);
       });
@@ -292,21 +296,29 @@ export class FileWriter implements CheckpointHost {
   ): Promise<"created" | "exists" | undefined> {
     const journal = this.#journal!;
     if (journal.live(key)?.state === "deleting") await this.remove(key);
-    if (await this.#isThere(key)) return "exists";
+    this.#refuseInside(key);
     // A folder of the name keeps other keys from being the object that the folder would need.
-    await this.#inFolder(key, () => Promise.resolve());
+    const free = await this.#inFolder(
+      key,
+      (path, directory) => Promise.resolve(this.#directories.lacks(directory, path)),
+    );
+    if (!free && await this.#isThere(key)) return "exists";
     const recorded = journal.put(key, record);
     if (recorded === undefined) return undefined;
     await recorded;
     return "created";
   }
 
-  /** Whether the object has a file, and durably so. */
-  async #isThere(key: string): Promise<boolean> {
+  /** An object of the journal is no folder, though nothing on the disk says so. */
+  #refuseInside(key: string): void {
     for (let at = key.indexOf("/"); at >= 0; at = key.indexOf("/", at + 1)) {
       if (this.#journal!.read(key.slice(0, at)) === undefined) continue;
       throw new StoreError("fatal", `create ${key}: ${key.slice(0, at)} is an object, no folder`);
     }
+  }
+
+  /** Whether the object has a file, and durably so. */
+  async #isThere(key: string): Promise<boolean> {
     const path = this.pathOf(key);
     try {
       refuseFolder(key, await Deno.lstat(path));
