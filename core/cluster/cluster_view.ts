@@ -1,12 +1,14 @@
 import type { BrokerInfo, ClusterView } from "../handlers/rooms.ts";
 import { type AssignmentView, COORDINATORS } from "../metadata/assignments.ts";
 import type { Membership } from "./membership.ts";
+import type { Preferences } from "./preferences.ts";
 
 /** The cluster as its metadata says: live brokers, and leaders by the assignment records. */
 export function clusterView(
   clusterId: string,
   membership: Membership,
   assignments: AssignmentView,
+  preferences: Preferences,
   self: () => BrokerInfo,
   shardOf: (groupId: string) => number,
 ): ClusterView {
@@ -37,6 +39,10 @@ export function clusterView(
       return listed ? live : [...live, self()].sort((a, b) => a.nodeId - b.nodeId);
     },
     leader,
+    shared: true,
+    canLead: (brokerId) => preferences.canLead(brokerId),
+    placement: (topicId, partition) => preferences.placement(topicId, partition),
+    prefer: (topicId, wanted) => preferences.prefer(topicId, wanted),
     coordinator: (groupId) => leader(COORDINATORS, shardOf(groupId)).leaderId,
   };
 }

@@ -66,10 +66,17 @@ export class Membership {
     });
   }
 
-  /** Registers, and follows from then on; rejects when the metadata store cannot be reached. */
+  /**
+   * Knows from then on who is alive; before anything is decided by it. Rejects when the metadata
+   * store cannot be reached.
+   */
+  follow(): Promise<void> {
+    return this.#brokers.start();
+  }
+
+  /** Registers, once it follows; rejects when the metadata store cannot be reached. */
   async start(): Promise<void> {
     await this.#register();
-    await this.#brokers.start();
     await this.#controllers.start();
     this.#registering.poke();
   }
@@ -205,6 +212,6 @@ export class Membership {
 
   /** Gone from the list without having left: the lease ran out while this process was away. */
   #checkSelf(): void {
-    if (!this.isLive(this.self)) this.#registering.poke();
+    if (this.#registered !== undefined && !this.isLive(this.self)) this.#registering.poke();
   }
 }

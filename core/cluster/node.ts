@@ -6,7 +6,7 @@ import type { BrokerInfo, ClusterView } from "../handlers/rooms.ts";
 import { AssignmentView, type ChainRef } from "../metadata/assignments.ts";
 import { Follower } from "../metadata/follower.ts";
 import { ASSIGNMENTS_PREFIX } from "../metadata/keys.ts";
-import type { MetadataStore } from "../metadata/metadata_store.ts";
+import { MetadataError, type MetadataStore } from "../metadata/metadata_store.ts";
 import type { TopicRegistry } from "../metadata/topics.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { sleep } from "../runtime/sleep.ts";
@@ -16,6 +16,7 @@ import { clusterView } from "./cluster_view.ts";
 import { Controller } from "./controller.ts";
 import { Membership } from "./membership.ts";
 import { type Holdings, Ownership } from "./ownership.ts";
+import { Preferences } from "./preferences.ts";
 
 const DRAIN_LOOK_MS = 20;
 
@@ -108,6 +109,8 @@ export class ClusterNode {
       topics: () => topics.all(),
     });
     this.#reaper = new ChainReaper({ ...this.options, membership, assignments });
+    // First of all: an owner that isn't known to live would be taken for dead, and sealed.
+    await membership.follow();
     await this.#follower.start();
     await membership.start();
     topics.onChange(() => this.#changed());
@@ -124,6 +127,10 @@ export class ClusterNode {
       brokers: () => [this.options.address()],
       leader: () => ({ leaderId: -1, leaderEpoch: -1 }),
       coordinator: () => -1,
+      shared: true,
+      canLead: () => false,
+      placement: () => ({ ownerId: -1, preferredId: -1, movingTo: undefined }),
+      prefer: () => Promise.reject(new MetadataError("retry", "the broker is starting")),
     };
     let view: ClusterView | undefined;
     const now = (): ClusterView => {
@@ -133,6 +140,7 @@ export class ClusterNode {
         clusterId,
         present,
         this.assignments,
+        new Preferences({ ...this.options, membership: present, assignments: this.assignments }),
         this.options.address,
         shardOf,
       );
@@ -146,6 +154,10 @@ export class ClusterNode {
       brokers: () => now().brokers(),
       leader: (topicId, partition) => now().leader(topicId, partition),
       coordinator: (groupId) => now().coordinator(groupId),
+      shared: before.shared,
+      canLead: (brokerId) => now().canLead(brokerId),
+      placement: (topicId, partition) => now().placement(topicId, partition),
+      prefer: (topicId, wanted) => now().prefer(topicId, wanted),
     };
   }
 

@@ -12,6 +12,10 @@ export function singleNode(clusterId: string, self: () => BrokerInfo): ClusterVi
     },
     brokers: () => [self()],
     coordinator: () => self().nodeId,
+    shared: false,
+    canLead: (brokerId) => brokerId === self().nodeId,
+    placement: () => ({ ownerId: self().nodeId, preferredId: -1, movingTo: undefined }),
+    prefer: () => Promise.resolve(),
     leader: () => ({ leaderId: self().nodeId, leaderEpoch: LEADER_EPOCH }),
   };
 }

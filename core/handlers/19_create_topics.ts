@@ -7,8 +7,9 @@
  * Partitions -1 means KAFSCALE_AUTO_CREATE_PARTITIONS. Any replication factor from 1 on is accepted
  * and answered as 1: records are as safe as the object store keeps them, whatever the number of
  * brokers, so tools that always ask for 3 work. Manual assignments fix the number of partitions;
- * their brokers must exist, and decide nothing. v5+ answers all effective configs. A name that
- * occurs twice is INVALID_REQUEST, once. Not done: quotas (THROTTLING_QUOTA_EXCEEDED).
+ * their brokers must exist, and the first of each is preferred as leader. v5+ answers all effective
+ * configs. A name that occurs twice is INVALID_REQUEST, once. Not done: quotas
+ * (THROTTLING_QUOTA_EXCEEDED).
  */
 import type { CreateTopic, TopicOutcome } from "../metadata/topics.ts";
 import type { LooseResponseOf, RequestOf } from "../protocol/api.ts";
@@ -17,6 +18,7 @@ import { createTopics } from "../protocol/messages/19_create_topics.ts";
 import {
   adminRefusal,
   outcomesWithin,
+  preferredLeaders,
   type Refusal,
   refusal,
   repeated,
@@ -66,7 +68,11 @@ function plan(rooms: Rooms, topic: TopicRequest): CreateTopic | Refusal {
   const { name, numPartitions, replicationFactor, assignments } = topic;
   const configs = topic.configs.map(({ name, value }) => [name, value] as const);
   if (assignments.length > 0) {
-    return assignmentFault(rooms, topic) ?? { name, partitionCount: assignments.length, configs };
+    const fault = assignmentFault(rooms, topic);
+    if (fault !== undefined) return fault;
+    const sorted = assignments.toSorted((a, b) => a.partitionIndex - b.partitionIndex);
+    const preferred = preferredLeaders(rooms, sorted);
+    return { name, partitionCount: assignments.length, configs, preferred };
   }
   if (replicationFactor !== -1 && replicationFactor < 1) {
     return refusal(

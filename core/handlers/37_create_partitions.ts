@@ -4,8 +4,8 @@
  *     CreatePartitions => [name count [assignment]] timeout_ms validate_only
  *
  * `count` is the new total and must be an increase (KIP-195). Manual assignments, if given, must
- * name known brokers for exactly the new partitions; they decide nothing. A name that occurs
- * twice is INVALID_REQUEST, once.
+ * name known brokers for exactly the new partitions; the first of each is preferred as leader. A
+ * name that occurs twice is INVALID_REQUEST, once.
  */
 import type { AddPartitions } from "../metadata/topics.ts";
 import type { LooseResponseOf, RequestOf } from "../protocol/api.ts";
@@ -14,6 +14,7 @@ import { createPartitions } from "../protocol/messages/37_create_partitions.ts";
 import {
   adminRefusal,
   outcomesWithin,
+  preferredLeaders,
   type Refusal,
   refusal,
   repeated,
@@ -39,7 +40,11 @@ export const createPartitionsHandler = handler(
       if (twice.has(topic.name)) continue;
       const fault = denied ?? assignmentFault(rooms, topic);
       if (fault !== undefined) results.push({ name: topic.name, ...fault });
-      else wanted.push({ name: topic.name, partitionCount: topic.count });
+      else {
+        const { name, count: partitionCount, assignments } = topic;
+        const preferred = assignments === null ? undefined : preferredLeaders(rooms, assignments);
+        wanted.push({ name, partitionCount, preferred });
+      }
     }
     const outcomes = await outcomesWithin(
       rooms,

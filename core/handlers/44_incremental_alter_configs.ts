@@ -5,7 +5,7 @@
  *
  * Operations: 0 set, 1 delete (back to the default), 2 append and 3 subtract for lists, which start
  * from the effective value. Rivals don't lose one another's changes: each is applied to what the
- * topic has at that moment. Brokers are read-only (INVALID_CONFIG).
+ * topic has at that moment. Brokers are read-only (INVALID_CONFIG), and have nothing to delete.
  */
 import { listMembers } from "../metadata/config_value.ts";
 import { defaultValue, TOPIC_CONFIGS, type TopicDefaults } from "../metadata/topic_config.ts";
@@ -14,13 +14,12 @@ import type { RequestOf } from "../protocol/api.ts";
 import { ErrorCode } from "../protocol/errors.ts";
 import { incrementalAlterConfigs } from "../protocol/messages/44_incremental_alter_configs.ts";
 import { type Refusal, refusal, repeated } from "./admin_request.ts";
-import { alterResources } from "./alter_resources.ts";
+import { alterResources, OPERATION } from "./alter_resources.ts";
 import { handler } from "./handler.ts";
 
 type Resource = RequestOf<typeof incrementalAlterConfigs>["resources"][number];
 type Config = Resource["configs"][number];
 
-const OPERATION = { set: 0, delete: 1, append: 2, subtract: 3 } as const;
 const OPERATION_NAMES = ["SET", "DELETE", "APPEND", "SUBTRACT"];
 
 export const incrementalAlterConfigsHandler = handler(

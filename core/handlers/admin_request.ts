@@ -44,6 +44,14 @@ export function replicasFault(rooms: Rooms, brokerIds: readonly number[]): Refus
   return fault === undefined ? undefined : refusal(ErrorCode.INVALID_REPLICA_ASSIGNMENT, fault);
 }
 
+/** The first broker of each partition; undefined where one broker leads everything anyway. */
+export function preferredLeaders(
+  rooms: Rooms,
+  assignments: readonly { readonly brokerIds: readonly number[] }[],
+): number[] | undefined {
+  return rooms.cluster.shared ? assignments.map(({ brokerIds }) => brokerIds[0]!) : undefined;
+}
+
 /**
  * The outcomes, or REQUEST_TIMED_OUT for each when they take longer than the client waits (0 or
  * less: the broker's own limit). The changes go on all the same, as in Kafka.

@@ -19,6 +19,26 @@ export interface ClusterView {
   leader(topicId: string, partition: number): { leaderId: number; leaderEpoch: number };
   /** Node id of the group's coordinator; -1 when there is none now. */
   coordinator(groupId: string): number;
+  /** Whether partitions can be moved between brokers; else this one leads all of them. */
+  readonly shared: boolean;
+  /** Whether partitions may be moved to the broker: it lives and doesn't drain. */
+  canLead(brokerId: number): boolean;
+  placement(topicId: string, partition: number): Placement;
+  /**
+   * Partition index → the broker that shall lead it, or null: the one that does. Resolves when that
+   * is stored, not when it is done; rejects with a MetadataError.
+   */
+  prefer(topicId: string, wanted: ReadonlyMap<number, number | null>): Promise<void>;
+}
+
+/** Where a partition's leadership is, and where it is going. */
+export interface Placement {
+  /** The broker that has taken the partition and lives; -1: none. */
+  readonly ownerId: number;
+  /** The broker that an operator asked for; -1: none. */
+  readonly preferredId: number;
+  /** The preferred broker, while it can lead and doesn't yet. */
+  readonly movingTo: number | undefined;
 }
 
 export interface BrokerInfo {

@@ -5,7 +5,7 @@
 import { changeKey } from "./cas.ts";
 import { seal, unseal } from "./envelope.ts";
 import { assignmentKey, ASSIGNMENTS_PREFIX } from "./keys.ts";
-import type { Entry, MetadataStore, Revision, WatchEvent } from "./metadata_store.ts";
+import type { Compare, Entry, MetadataStore, Op, Revision, WatchEvent } from "./metadata_store.ts";
 import { TOPIC_ASSIGNMENT } from "./records.ts";
 
 /** The pseudo topic whose partitions are the shards of group coordinators. */
@@ -66,6 +66,29 @@ export async function changeAssignment(
     if (partitions === undefined) return { result: present };
     return { value: encodeAssignment({ topicId, partitions }), result: partitions };
   });
+}
+
+/**
+ * The record of a topic that gets further partitions from `from` on, to be led by the brokers that
+ * `preferred` names: for a new topic the first record, otherwise what `entry` holds and they.
+ */
+export function assignmentWith(
+  topicId: string,
+  entry: Entry | undefined,
+  from: number,
+  preferred: readonly number[],
+): { if: Compare; then: Op } {
+  const present = entry === undefined ? [] : assignmentOf(entry).partitions;
+  const last = Math.max(present.length, from + preferred.length);
+  const partitions = Array.from({ length: last }, (_, at) => {
+    const partition = present[at] ?? UNASSIGNED;
+    return at < from ? partition : { ...partition, preferred: preferred[at - from] ?? -1 };
+  });
+  const key = assignmentKey(topicId);
+  return {
+    if: { key, revision: entry?.revision ?? 0 },
+    then: { put: key, value: encodeAssignment({ topicId, partitions }) },
+  };
 }
 
 /** Deletes a topic's record, whatever it says: the topic is gone. */

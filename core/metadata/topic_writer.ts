@@ -7,14 +7,17 @@ import { uuidText, ZERO_UUID } from "../bytes/uuid.ts";
 import type { Config } from "../config/config.ts";
 import { PARTITIONS_MAX, PARTITIONS_PER_TOPIC_MAX } from "../config/limits.ts";
 import { ErrorCode, type ErrorCodeValue } from "../protocol/errors.ts";
-import type { Runtime } from "../runtime/mod.ts";
+import { type Runtime, sleep } from "../runtime/mod.ts";
 import { seal, unseal } from "./envelope.ts";
-import { topicDeletionKey, topicKey, usedNameKey } from "./keys.ts";
+import { assignmentWith } from "./assignments.ts";
+import { assignmentKey, topicDeletionKey, topicKey, usedNameKey } from "./keys.ts";
 import {
   type CommitResult,
+  type Compare,
   type Entry,
   MetadataError,
   type MetadataStore,
+  type Op,
   type Revision,
   type Transaction,
 } from "./metadata_store.ts";
@@ -30,6 +33,8 @@ export interface CreateTopic {
   readonly partitionCount: number;
   /** Null values are refused, as in Kafka. */
   readonly configs: Iterable<readonly [name: string, value: string | null]>;
+  /** Brokers that shall lead the partitions, by index; in a cluster only. */
+  readonly preferred?: readonly number[] | undefined;
 }
 
 export type TopicTarget = { readonly id: string } | { readonly name: string };
@@ -38,6 +43,8 @@ export interface AddPartitions {
   readonly name: string;
   /** The new total. */
   readonly partitionCount: number;
+  /** Brokers that shall lead the new partitions; in a cluster only. */
+  readonly preferred?: readonly number[] | undefined;
 }
 
 export interface AlterConfigs {
@@ -70,6 +77,19 @@ function done(topic: TopicInfo): TopicOutcome {
   return { errorCode: ErrorCode.NONE, errorMessage: null, topic };
 }
 
+const PLACED_LOOKS = 40;
+const PLACED_LOOK_MS = 50;
+
+/** One compare-and-set. */
+interface Change {
+  readonly if: Compare;
+  readonly then: Op;
+}
+
+function both(tx: Transaction, change: Change | undefined): Transaction {
+  return change === undefined ? tx : { if: [...tx.if, change.if], then: [...tx.then, change.then] };
+}
+
 /** Rivals of one topic are few; losing this often means that something else is wrong. */
 const ATTEMPTS_MAX = 100;
 
@@ -92,10 +112,12 @@ export class TopicWriter {
     const key = topicKey(planned.name);
     for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
       const topic = used === 0 ? planned : { ...planned, directory: ownDirectory(planned) };
-      const tx = {
+      const { preferred } = request;
+      const placed = preferred && assignmentWith(topic.id, undefined, 0, preferred);
+      const tx = both({
         if: [{ key, revision: 0 }, { key: usedNameKey(topic.name), revision: used }],
         then: [{ put: key, value: this.#encode(topic) }],
-      };
+      }, placed);
       const result = await this.#commit(
         tx,
         key,
@@ -169,6 +191,10 @@ export class TopicWriter {
   }
 
   addPartitions(request: AddPartitions, validateOnly: boolean): Promise<TopicOutcome> {
+    const { preferred } = request;
+    const placed = preferred === undefined
+      ? undefined
+      : (topic: TopicInfo) => this.#placed(topic, preferred);
     return this.#change(request.name, validateOnly, (topic) => {
       const { partitionCount } = request;
       const now = topic.partitionCount;
@@ -184,7 +210,7 @@ export class TopicWriter {
       }
       return this.#partitionFault(partitionCount, partitionCount - now) ??
         { ...topic, partitionCount };
-    });
+    }, placed);
   }
 
   alterConfigs(request: AlterConfigs, validateOnly: boolean): Promise<TopicOutcome> {
@@ -196,11 +222,12 @@ export class TopicWriter {
     });
   }
 
-  /** Changes an existing topic's record by compare-and-set. */
+  /** Changes an existing topic's record by compare-and-set, and with it what `also` returns. */
   async #change(
     name: string,
     validateOnly: boolean,
     change: (topic: TopicInfo) => TopicInfo | TopicOutcome,
+    also?: (before: TopicInfo) => Promise<Change>,
   ): Promise<TopicOutcome> {
     const known = this.view.byName(name);
     if (known === undefined) return unknown({ name });
@@ -215,10 +242,10 @@ export class TopicWriter {
       const changed = change(topicOf(entry));
       if ("errorCode" in changed) return changed;
       if (sameTopic(changed, topicOf(entry))) return await this.#visible(entry.revision, changed);
-      const tx = {
+      const tx = both({
         if: [{ key, revision: entry.revision }],
         then: [{ put: key, value: this.#encode(changed, entry) }],
-      };
+      }, await also?.(topicOf(entry)));
       const result = await this.#commit(
         tx,
         key,
@@ -227,6 +254,18 @@ export class TopicWriter {
       if (result.ok) return await this.#visible(result.revision, changed);
     }
     return contended(name);
+  }
+
+  /** Further partitions in the topic's assignment record, which a new topic gets a moment later. */
+  async #placed(topic: TopicInfo, preferred: readonly number[]): Promise<Change> {
+    for (let look = 0; look < PLACED_LOOKS; look++) {
+      const entry = await this.store.get(assignmentKey(topic.id));
+      if (entry !== undefined) {
+        return assignmentWith(topic.id, entry, topic.partitionCount, preferred);
+      }
+      await sleep(this.runtime.timers, PLACED_LOOK_MS);
+    }
+    throw new MetadataError("retry", `the controller has not placed topic ${topic.name} yet`);
   }
 
   /** A commit that survives a lost reply: `ours` tells by `key`'s entry whether it took effect. */

@@ -2,6 +2,7 @@
 import { Reader, Writer } from "../../core/bytes/mod.ts";
 import { defaultConfig } from "../../core/config/mod.ts";
 import type { AnyHandler, Rooms } from "../../core/handlers/mod.ts";
+import type { ClusterView, Placement } from "../../core/handlers/rooms.ts";
 import { MetadataError } from "../../core/metadata/metadata_store.ts";
 import { ProducerIds } from "../../core/metadata/producer_ids.ts";
 import { TopicRegistry } from "../../core/metadata/topics.ts";
@@ -17,6 +18,12 @@ export class TopicRooms {
   outage: "retry" | "fatal" | undefined;
   /** Node id of all leaders; -1: none. */
   leaderId = 7;
+  /** Whether partitions move between brokers 7 and 8; `placements` then says where they are. */
+  shared = false;
+  readonly placements = new Map<string, Placement>();
+  readonly draining = new Set<number>();
+  /** What was asked of `prefer`. */
+  readonly preferred: [topicId: string, partition: number, broker: number | null][] = [];
   readonly topics: TopicRegistry;
   readonly rooms: Rooms;
 
@@ -44,6 +51,7 @@ export class TopicRooms {
         ],
         leader: () => ({ leaderId: this.leaderId, leaderEpoch: 4 }),
         coordinator: () => this.leaderId,
+        ...this.#moves(),
       },
     };
     this.rooms = rooms as unknown as Rooms;
@@ -63,6 +71,26 @@ export class TopicRooms {
       })),
     );
     return rooms;
+  }
+
+  #moves(): Partial<ClusterView> {
+    const own = () => ({ ownerId: this.leaderId, preferredId: -1, movingTo: undefined });
+    // deno-lint-ignore no-this-alias -- for the getter
+    const rooms = this;
+    return {
+      get shared() {
+        return rooms.shared;
+      },
+      canLead: (id) => (id === 7 || id === 8) && !this.draining.has(id),
+      placement: (topicId, at) => this.placements.get(`${topicId}-${at}`) ?? own(),
+      prefer: (topicId, wanted) => {
+        if (this.outage !== undefined) {
+          return Promise.reject(new MetadataError(this.outage, "metadata is cut off"));
+        }
+        for (const [at, broker] of wanted) this.preferred.push([topicId, at, broker]);
+        return Promise.resolve();
+      },
+    };
   }
 
   id(name: string): string {
