@@ -19,12 +19,17 @@ import type { MetadataStore } from "../metadata/metadata_store.ts";
 import { type TopicInfo, TopicView } from "../metadata/topic_view.ts";
 import { Repeater } from "../runtime/repeater.ts";
 import type { Runtime } from "../runtime/runtime.ts";
+import type { ObjectStore } from "../storage/object_store.ts";
 import { assign, type AssignTopic } from "./assign.ts";
 import type { Membership } from "./membership.ts";
+import { isEmpty } from "./takeover.ts";
 
 export interface ControllerOptions {
   readonly runtime: Runtime;
+  readonly store: ObjectStore;
   readonly metadata: MetadataStore;
+  readonly namespace: string;
+  readonly signal: AbortSignal;
   readonly membership: Membership;
   readonly assignments: AssignmentView;
   readonly topics: () => Iterable<TopicInfo>;
@@ -74,6 +79,7 @@ export class Controller {
 
   async #write(topicId: string, targets: readonly number[]): Promise<void> {
     const { assignments, metadata } = this.options;
+    // The coordinators have no log that could lie anywhere.
     const unknown = topicId !== COORDINATORS && assignments.of(topicId) === undefined;
     const sources = unknown ? await this.#deadChains() : [];
     await changeAssignment(metadata, topicId, (present) => {
@@ -88,12 +94,20 @@ export class Controller {
   /**
    * Chains of incarnations that are gone. A topic without a record may have been led without one,
    * by a broker alone, and so have entries in any of them; reading a footer too many costs little.
+   * A broker of the cluster that is about to register has written nothing yet, and is left alone.
    */
   async #deadChains(): Promise<ChainRef[]> {
     const { membership, metadata } = this.options;
-    const all = (await readAllChains(metadata)).flatMap(({ chains }) => chains);
-    return all.map(({ brokerId, epoch }) => ({ brokerId, brokerEpoch: epoch }))
-      .filter((chain) => !membership.isLive(chain));
+    const dead: ChainRef[] = [];
+    for (const { chains } of await readAllChains(metadata)) {
+      for (const { brokerId, epoch, clustered } of chains) {
+        const chain = { brokerId, brokerEpoch: epoch };
+        if (membership.isLive(chain)) continue;
+        if (clustered && await isEmpty(this.options, chain)) continue;
+        dead.push(chain);
+      }
+    }
+    return dead;
   }
 
   /** Deletes the records of topics that are gone; the view may be behind, so metadata is asked. */

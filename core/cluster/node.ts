@@ -102,8 +102,7 @@ export class ClusterNode {
       exists: (topicId) => topics.byId(topicId) !== undefined,
     });
     this.#controller = new Controller({
-      runtime,
-      metadata,
+      ...this.options,
       membership,
       assignments,
       topics: () => topics.all(),

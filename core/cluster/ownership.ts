@@ -23,7 +23,7 @@ import {
 } from "../metadata/assignments.ts";
 import type { RecoveredEntries } from "../log/recovered.ts";
 import { Repeater } from "../runtime/repeater.ts";
-import { distinctChains, readSealed, type TakeoverOptions } from "./takeover.ts";
+import { distinctChains, isGone, readSealed, type TakeoverOptions } from "./takeover.ts";
 
 /** Partitions that are released at the same time. */
 const RELEASES_PARALLEL = 8;
@@ -142,7 +142,7 @@ export class Ownership {
   }
 
   async #takeAll(): Promise<void> {
-    const takes = this.#takes();
+    const takes = await this.#withoutLiveOwners(this.#takes());
     if (takes.length === 0) return;
     const chains = distinctChains(takes.flatMap((take) => take.chains));
     const wanted = new Set(takes.map(({ topicId, partition }) => `${topicId}/${partition}`));
@@ -171,6 +171,17 @@ export class Ownership {
       });
     }
     return takes;
+  }
+
+  /** The views of records and of brokers follow apart: an owner may be newer than the second. */
+  async #withoutLiveOwners(takes: readonly Take[]): Promise<readonly Take[]> {
+    const { metadata, self } = this.options;
+    const owners = takes.flatMap(({ seen }) => seen.owner ?? []);
+    const live: ChainRef[] = [];
+    for (const owner of distinctChains(owners)) {
+      if (!sameChain(owner, self) && !await isGone(metadata, owner)) live.push(owner);
+    }
+    return takes.filter(({ seen }) => !live.some((owner) => sameChain(owner, seen.owner)));
   }
 
   /** The compare-and-set that makes this incarnation the owner, then the partitions themselves. */

@@ -34,7 +34,7 @@ export interface Incarnation {
 /** Takes the next broker epoch in a cluster, where partitions come by assignment. */
 export async function join(o: RecoveryOptions): Promise<Incarnation> {
   await catchUpWithBucket(o);
-  const { epoch } = await openIncarnation(o.metadata, o.brokerId);
+  const { epoch } = await openIncarnation(o.metadata, o.brokerId, true);
   const recovered = new RecoveredEntries();
   return { brokerEpoch: epoch, recovered, sealedEpochs: [], keeping: false };
 }

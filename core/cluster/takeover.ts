@@ -1,9 +1,11 @@
 /** Sealing other incarnations' chains and reading what they hold for certain partitions. */
 import { RecoveredEntries } from "../log/recovered.ts";
 import { type ChainRef, sameChain } from "../metadata/assignments.ts";
-import { readChains } from "../metadata/brokers.ts";
+import { liveBrokerOf, readChains } from "../metadata/brokers.ts";
+import { liveBrokerKey } from "../metadata/keys.ts";
 import type { MetadataStore } from "../metadata/metadata_store.ts";
 import type { Runtime } from "../runtime/runtime.ts";
+import { chainPrefix } from "../storage/keys.ts";
 import type { ObjectStore } from "../storage/object_store.ts";
 import { sealChain } from "../storage/wal/seal.ts";
 
@@ -49,6 +51,25 @@ export async function readSealed(
 export async function lowWaterSlot(metadata: MetadataStore, chain: ChainRef): Promise<number> {
   const chains = await readChains(metadata, chain.brokerId);
   return chains.find(({ epoch }) => epoch === chain.brokerEpoch)?.lowWaterSlot ?? 0;
+}
+
+/** Whether the chain has no slot, not even a seal. */
+export async function isEmpty(
+  { store, namespace, signal }: Pick<TakeoverOptions, "store" | "namespace" | "signal">,
+  { brokerId, brokerEpoch }: ChainRef,
+): Promise<boolean> {
+  const prefix = chainPrefix(namespace, brokerId, brokerEpoch);
+  for await (const _ of store.list(prefix, undefined, { signal })) return false;
+  return true;
+}
+
+/**
+ * Whether metadata itself, not a view that may be behind, has no registration of the incarnation:
+ * to seal a chain ends its broker, so a guess is not enough.
+ */
+export async function isGone(metadata: MetadataStore, chain: ChainRef): Promise<boolean> {
+  const entry = await metadata.get(liveBrokerKey(chain.brokerId));
+  return entry === undefined || liveBrokerOf(entry).epoch !== chain.brokerEpoch;
 }
 
 /** Each chain once. */

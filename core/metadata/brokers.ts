@@ -23,6 +23,8 @@ export interface ChainRecord {
    * what belongs to an unknown topic is neither recovered nor deleted.
    */
   readonly keepUnknown: boolean;
+  /** Of a broker that led by assignment only: what no record ever named has nothing in it. */
+  readonly clustered: boolean;
 }
 
 export interface OpenedIncarnation {
@@ -35,11 +37,12 @@ export interface OpenedIncarnation {
 export function openIncarnation(
   store: MetadataStore,
   brokerId: number,
+  clustered = false,
 ): Promise<OpenedIncarnation> {
   return changeKey(store, brokerChainsKey(brokerId), (entry) => {
     const record = read(entry);
     const epoch = record.last_epoch + 1;
-    const chains = [...record.chains, { epoch, low_water_slot: 0, keep_unknown: false }];
+    const chains = [...record.chains, { epoch, low_water_slot: 0, keep_unknown: false, clustered }];
     return {
       value: seal(BROKER_CHAINS, { ...record, last_epoch: epoch, chains }),
       result: { epoch, earlierChains: chainsOf(brokerId, record.chains) },
@@ -72,6 +75,7 @@ export function enterFoundChains(
         epoch: brokerEpoch,
         low_water_slot: firstSlot,
         keep_unknown: true,
+        clustered: false,
       })),
     ];
     const last_epoch = Math.max(...missing.map(({ brokerEpoch }) => brokerEpoch));
@@ -148,14 +152,20 @@ function read(entry: Entry | undefined) {
 
 function chainsOf(
   brokerId: number,
-  chains: readonly { epoch: number; low_water_slot: number; keep_unknown: boolean }[],
+  chains: readonly {
+    epoch: number;
+    low_water_slot: number;
+    keep_unknown: boolean;
+    clustered: boolean;
+  }[],
 ): ChainRecord[] {
   return chains
-    .map(({ epoch, low_water_slot, keep_unknown }) => ({
+    .map(({ epoch, low_water_slot, keep_unknown, clustered }) => ({
       brokerId,
       epoch,
       lowWaterSlot: low_water_slot,
       keepUnknown: keep_unknown,
+      clustered,
     }))
     .sort((a, b) => a.epoch - b.epoch);
 }

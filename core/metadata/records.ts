@@ -50,6 +50,7 @@ const WAL_CHAIN = message("WalChain", {
   epoch: scalar(1, "int64"),
   low_water_slot: scalar(2, "int64"),
   keep_unknown: scalar(3, "bool"),
+  clustered: scalar(4, "bool"),
 });
 
 export const BROKER_CHAINS = {

@@ -125,6 +125,7 @@ export async function javaClient(): Promise<string> {
     "AdminCalls",
     "SteadyProducer",
     "SteadyReader",
+    "SteadyGroup",
     "ToolHost",
   ];
   const sources = ["java/pom.xml", ...programs.map((name) => `java/${name}.java`)];

@@ -2,6 +2,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { javaAgent } from "./agents.ts";
 import { javaClient } from "./install.ts";
+import { GroupCheck } from "./group_check.ts";
 import { text, type WireRecord } from "./records.ts";
 import { waitUntil } from "./wait_until.ts";
 
@@ -14,6 +15,8 @@ export interface LoadShape {
   readonly valueBytes: number;
   /** A consumer reads along from the start, through every outage. */
   readonly follow?: boolean;
+  /** So many members of a group read along and commit. */
+  readonly members?: number;
 }
 
 /** The running SteadyProducer.java and what it has reported. */
@@ -25,6 +28,8 @@ export class SteadyLoad {
   readonly read: string[][] = [];
   /** What it should not have seen: gaps, doubles, errors. */
   readonly readFaults: string[] = [];
+  /** What the group's members saw and committed. */
+  readonly group = new GroupCheck();
   readonly #child: Deno.ChildProcess;
   readonly #reading: Promise<void>;
 
@@ -36,6 +41,7 @@ export class SteadyLoad {
   static async start(shape: LoadShape, bootstrap: string): Promise<SteadyLoad> {
     const { partitions, producers, recordsPerSecond, valueBytes } = shape;
     const follow = shape.follow === true ? ["follow"] : [];
+    const group = shape.members === undefined ? [] : ["group", String(shape.members)];
     const numbers = [partitions, producers, recordsPerSecond, valueBytes].map(String);
     const args = [
       "-Xmx256m",
@@ -46,7 +52,7 @@ export class SteadyLoad {
     ];
     return new SteadyLoad(
       new Deno.Command("java", {
-        args: [...args, shape.topic, ...numbers, bootstrap, ...follow],
+        args: [...args, shape.topic, ...numbers, bootstrap, ...follow, ...group],
         stdin: "piped",
         stdout: "piped",
         stderr: "null",
@@ -106,6 +112,7 @@ export class SteadyLoad {
       read[Number(offset)] = name.join(" ");
     } else if (kind === "F") this.failures.push(line);
     else if (kind === "X") this.readFaults.push(line);
+    else if (kind !== undefined) this.group.take(kind, words);
   }
 
   /** What the reader saw is what is stored, all of it, each once. */

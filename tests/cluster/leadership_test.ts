@@ -1,6 +1,10 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { checkAlone, NotAloneError } from "../../core/cluster/recovery.ts";
+import { Ownership } from "../../core/cluster/ownership.ts";
+import { checkAlone, join, NotAloneError } from "../../core/cluster/recovery.ts";
+import { assignmentOf, AssignmentView } from "../../core/metadata/assignments.ts";
+import { assignmentKey } from "../../core/metadata/keys.ts";
 import { ErrorCode } from "../../core/protocol/errors.ts";
+import { memoryStore } from "../../drivers/storage/memory/driver.ts";
 import { append, batchOf, BROKER_ID, commit, readAll, Scene } from "../log/scene.ts";
 import { ClusterScene, LEASE_MS, type TestNode } from "./scene.ts";
 
@@ -135,6 +139,64 @@ Deno.test("take-overs in a row find every chain that still holds something", asy
   }
   assertEquals(values(await readAll(log)), ["one", "two"]);
   assertEquals(new Set(chains).size, 2);
+  await s.stop();
+});
+
+Deno.test("a broker that is about to register is not sealed for a topic that is made", async () => {
+  const { scene: s } = await scene(2);
+  const { runtime, objects } = s;
+  const metadata = s.metadata.connect();
+  const store = memoryStore(objects, runtime);
+  const { signal } = new AbortController();
+  await join({ runtime, store, metadata, namespace: "ns", brokerId: 9, signal });
+  await s.nodes[0]!.topics.create([{ name: "u", partitionCount: 3, configs: [] }]);
+  await s.settle();
+  const topic = s.nodes[0]!.topics.byName("u")!.id;
+  await commit(await leader(s, topic, 0).log(topic, 0), ["a"]);
+  assertEquals(s.keys("ns/.wal/9/"), []);
+  await s.stop();
+});
+
+Deno.test("an owner that only the view of brokers has not yet is not sealed", async () => {
+  const { scene: s, topic } = await scene(1);
+  const [owner] = s.nodes;
+  const { runtime, objects } = s;
+  const metadata = s.metadata.connect();
+  const assignments = new AssignmentView();
+  const entry = (await metadata.get(assignmentKey(topic)))!;
+  const { partitions } = assignmentOf(entry);
+  assert(partitions.every((each) => each.owner?.brokerId === owner!.brokerId));
+  assignments.load([entry]);
+  const ownership = new Ownership({
+    runtime,
+    store: memoryStore(objects, runtime),
+    metadata,
+    namespace: "ns",
+    // the target by its id; another incarnation, as after a restart
+    self: { brokerId: owner!.brokerId, brokerEpoch: owner!.brokerEpoch + 1 },
+    signal: new AbortController().signal,
+    assignments,
+    holdings: {
+      found: () => {},
+      gained: () => {},
+      handOver: () => Promise.resolve(),
+      resume: () => {},
+      lost: () => {},
+      cover: () => Promise.resolve(),
+    },
+    isLive: () => false,
+    exists: () => true,
+  });
+  ownership.poke();
+  await s.settle();
+  assertEquals(ownership.count, 0);
+  assertEquals(s.keys(`ns/.wal/${owner!.brokerId}/`), []);
+  owner!.crash();
+  await s.settle(LEASE_MS + 1_000);
+  ownership.poke();
+  await s.settle();
+  assertEquals(ownership.count, PARTITIONS, "once it is gone it is");
+  await ownership.stop();
   await s.stop();
 });
 

@@ -23,7 +23,7 @@ Deno.test("openIncarnation() gives each epoch once and lists the earlier chains"
   assertEquals(await openIncarnation(store, 7), { epoch: 1, earlierChains: [] });
   await raiseLowWater(store, 7, 1, 5);
   await raiseLowWater(store, 7, 1, 3);
-  const chain = { brokerId: 7, epoch: 1, lowWaterSlot: 5, keepUnknown: false };
+  const chain = { brokerId: 7, epoch: 1, lowWaterSlot: 5, keepUnknown: false, clustered: false };
   assertEquals(await openIncarnation(store, 7), { epoch: 2, earlierChains: [chain] });
   await removeChains(store, 7, [1]);
   await raiseLowWater(store, 7, 1, 9);
@@ -32,6 +32,7 @@ Deno.test("openIncarnation() gives each epoch once and lists the earlier chains"
     epoch: 2,
     lowWaterSlot: 0,
     keepUnknown: false,
+    clustered: false,
   }]);
   await removeChains(store, 7, [1, 2]);
   assertEquals(await openIncarnation(store, 7), { epoch: 3, earlierChains: [] });

@@ -14,9 +14,10 @@ import org.apache.kafka.common.serialization.StringSerializer;
  * Idempotent producers that go on through every outage until standard input ends. Record n of
  * producer p to partition q has the key "p" and the value "p q n padding". Each acknowledgement is a
  * line "A p q n offset", each failure a line "F p q n error", and at the end "END". With "follow" a
- * SteadyReader reads along.
+ * SteadyReader reads along, with "group" so many members of a SteadyGroup.
  *
  * <p>Arguments: TOPIC PARTITIONS PRODUCERS RECORDS_PER_SECOND VALUE_BYTES BOOTSTRAP [follow]
+ * [group MEMBERS]
  */
 public final class SteadyProducer {
     private SteadyProducer() {}
@@ -32,9 +33,15 @@ public final class SteadyProducer {
         PrintStream out = new PrintStream(System.out, false, StandardCharsets.UTF_8);
         List<Thread> threads = new ArrayList<>();
         AtomicBoolean written = new AtomicBoolean();
-        Thread reader = args.length > 6
-            ? SteadyReader.start(topic, partitions, args[5], written, out)
-            : null;
+        List<String> more = List.of(args).subList(6, args.length);
+        List<Thread> readers = new ArrayList<>();
+        if (more.contains("follow")) {
+            readers.add(SteadyReader.start(topic, partitions, args[5], written, out));
+        }
+        if (more.contains("group")) {
+            int members = Integer.parseInt(more.get(more.indexOf("group") + 1));
+            readers.addAll(SteadyGroup.start(members, topic, partitions, args[5], written, out));
+        }
         for (int index = 0; index < producers; index++) {
             int producer = index;
             Thread thread = new Thread(() ->
@@ -51,7 +58,7 @@ public final class SteadyProducer {
         stop.set(true);
         for (Thread thread : threads) thread.join();
         written.set(true);
-        if (reader != null) reader.join();
+        for (Thread reader : readers) reader.join();
         synchronized (out) {
             out.println("END");
             out.flush();

@@ -18,10 +18,10 @@ const TYPES = {
   zstd: CompressionTypes.ZSTD,
 };
 
-const kafka = new Kafka({ clientId: "kafkajs", brokers: [bootstrap], logLevel: 1 });
+const kafka = new Kafka({ clientId: "kafkajs", brokers: bootstrap.split(","), logLevel: 1 });
 const quick = new Kafka({
   clientId: "kafkajs",
-  brokers: [bootstrap],
+  brokers: bootstrap.split(","),
   logLevel: 0,
   retry: { retries: 1, initialRetryTime: 50 },
 });

@@ -11,7 +11,11 @@ import { Buffer } from "node:buffer";
 import process from "node:process";
 import { base64, bootstrap, bytes, serve } from "./agent_loop.mjs";
 
-const shared = { clientId: "platformatic", bootstrapBrokers: [bootstrap], autocreateTopics: false };
+const shared = {
+  clientId: "platformatic",
+  bootstrapBrokers: bootstrap.split(","),
+  autocreateTopics: false,
+};
 const admin = serial(new Admin({ ...shared, retries: 1, retryDelay: 100 }));
 const producer = new Producer(shared);
 const impatient = new Producer({ ...shared, retries: 1, retryDelay: 50 });

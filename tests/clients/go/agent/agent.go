@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"sort"
+	"strings"
 	"sync"
 	"time"
 )
@@ -143,8 +144,8 @@ func must(err error) {
 // Command answers one request.
 type Command func(Args) (any, error)
 
-// Bootstrap is the broker's address.
-func Bootstrap() string { return os.Args[len(os.Args)-1] }
+// Bootstrap has the addresses of brokers.
+func Bootstrap() []string { return strings.Split(os.Args[len(os.Args)-1], ",") }
 
 var out sync.Mutex
 

@@ -28,7 +28,7 @@ type member struct {
 }
 
 func client(options ...kgo.Opt) (*kgo.Client, error) {
-	shared := []kgo.Opt{kgo.SeedBrokers(agent.Bootstrap()), kgo.ClientID("franz-go")}
+	shared := []kgo.Opt{kgo.SeedBrokers(agent.Bootstrap()...), kgo.ClientID("franz-go")}
 	return kgo.NewClient(append(shared, options...)...)
 }
 

@@ -16,7 +16,7 @@ import (
 
 var (
 	background = context.Background()
-	address    = kafka.TCP(agent.Bootstrap())
+	address    = kafka.TCP(agent.Bootstrap()...)
 	admin      = &kafka.Client{Addr: address, Timeout: 15 * time.Second}
 	members    agent.Members[*member]
 	writers    = map[string]*kafka.Writer{}
@@ -109,7 +109,7 @@ func consume(args agent.Args) (any, error) {
 	failures := make(chan error, 100)
 	for partition := int32(0); partition < args.PartitionCount(); partition++ {
 		reader := kafka.NewReader(kafka.ReaderConfig{
-			Brokers: []string{agent.Bootstrap()}, Topic: args.Topic, Partition: int(partition),
+			Brokers: agent.Bootstrap(), Topic: args.Topic, Partition: int(partition),
 			MaxWait: 200 * time.Millisecond, MaxBytes: 10000000, OffsetOutOfRangeError: args.Strict,
 		})
 		defer reader.Close()
@@ -154,7 +154,7 @@ func consume(args agent.Args) (any, error) {
 // groupOpen uses the generation API: the reader of groups hides its assignment.
 func groupOpen(args agent.Args) (any, error) {
 	group, err := kafka.NewConsumerGroup(kafka.ConsumerGroupConfig{
-		ID: args.Group, Brokers: []string{agent.Bootstrap()}, Topics: []string{args.Topic},
+		ID: args.Group, Brokers: agent.Bootstrap(), Topics: []string{args.Topic},
 		HeartbeatInterval: 500 * time.Millisecond, SessionTimeout: 10 * time.Second,
 		RebalanceTimeout: 10 * time.Second, StartOffset: kafka.FirstOffset, JoinGroupBackoff: 100 * time.Millisecond,
 	})
@@ -186,7 +186,7 @@ func (m *member) read(ctx context.Context, partition int, offset int64) {
 	m.Assign([]int32{int32(partition)})
 	defer m.Revoke([]int32{int32(partition)})
 	reader := kafka.NewReader(kafka.ReaderConfig{
-		Brokers: []string{agent.Bootstrap()}, Topic: m.Topic, Partition: partition, MaxWait: 200 * time.Millisecond,
+		Brokers: agent.Bootstrap(), Topic: m.Topic, Partition: partition, MaxWait: 200 * time.Millisecond,
 	})
 	defer reader.Close()
 	if err := reader.SetOffset(offset); err != nil {

@@ -76,7 +76,7 @@ func producer(args agent.Args) (sarama.SyncProducer, error) {
 	if found, ok := producers[key]; ok {
 		return found, nil
 	}
-	made, err := sarama.NewSyncProducer([]string{agent.Bootstrap()}, settings)
+	made, err := sarama.NewSyncProducer(agent.Bootstrap(), settings)
 	if err == nil {
 		producers[key] = made
 	}
@@ -134,7 +134,7 @@ func consume(args agent.Args) (any, error) {
 	start := args.Start()
 	settings := config()
 	settings.Consumer.Return.Errors = true
-	consumer, err := sarama.NewConsumer([]string{agent.Bootstrap()}, settings)
+	consumer, err := sarama.NewConsumer(agent.Bootstrap(), settings)
 	if err != nil {
 		return nil, err
 	}
@@ -211,7 +211,7 @@ func groupOpen(args agent.Args) (any, error) {
 	if args.Assignor != "" {
 		settings.Consumer.Group.Rebalance.GroupStrategies = []sarama.BalanceStrategy{strategies[args.Assignor]}
 	}
-	group, err := sarama.NewConsumerGroup([]string{agent.Bootstrap()}, args.Group, settings)
+	group, err := sarama.NewConsumerGroup(agent.Bootstrap(), args.Group, settings)
 	if err != nil {
 		return nil, err
 	}
@@ -252,7 +252,7 @@ func groupState(args agent.Args) (any, error) { return members.Get(args.Handle).
 
 func main() {
 	var err error
-	if cluster, err = sarama.NewClient([]string{agent.Bootstrap()}, config()); err != nil {
+	if cluster, err = sarama.NewClient(agent.Bootstrap(), config()); err != nil {
 		panic(err)
 	}
 	if admin, err = sarama.NewClusterAdminFromClient(cluster); err != nil {
