@@ -137,6 +137,11 @@ export const WAL_BYTES_HARD = 4 * 1024 * 1024 * 1024;
  * all uploads in flight, one queued and one open commit. */
 export const UNCOMMITTED_BYTES_MAX = 20 * 1024 * 1024;
 
+/** Commits that a pause saves up to be sent sooner than their spacing later, as the time in which
+ * they would have been sent: 120 requests at 250 ms, so that a broker with a quarter of an hour's
+ * load sends at most 3% more than the spacing allows. */
+export const COMMITS_SAVED_MS = 30_000;
+
 /** Loads ahead of readers at once; hints beyond are dropped. */
 export const READS_AHEAD_MAX = 16;
 

@@ -213,8 +213,11 @@ const storage = {
     kind: optional(integer({ min: 0, max: 60_000 })),
     default: null,
     scope: "broker",
-    doc: "Least time between two commits: what it costs in latency it saves in requests to the " +
-      "store. Unset: as the storage driver advises (file and memory 0, minio 5, s3 250).",
+    doc: "Time between two commits, on the whole: what it costs in latency it saves in requests " +
+      "to the store, of which there is one an interval while clients write. What a pause leaves " +
+      "is saved, up to 30 seconds' worth, and spent on commits that go sooner because all who " +
+      "write wait for answers. Full commits (commitBytes) never wait. Unset: as the storage " +
+      "driver advises (file and memory 0, minio 5, s3 250).",
   }),
   commitBytes: row({
     category: "storage",

@@ -176,7 +176,7 @@ export const STORAGE: Dashboard = {
         },
         {
           title: "Spacing",
-          about: "Between two commits: KAFSCALE_FLUSH_INTERVAL_MS is the least.",
+          about: "Between two commits: KAFSCALE_FLUSH_INTERVAL_MS but for full and saved ones.",
           unit: "s",
           queries: quantiles("kafscale_commit_spacing_seconds"),
         },

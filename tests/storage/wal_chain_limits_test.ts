@@ -92,7 +92,7 @@ Deno.test("flush() sends at once what the spacing still holds back", async () =>
   assertEquals(objects.size, 2);
 });
 
-Deno.test("commits that are not full are sent once per spacing", async () => {
+Deno.test("commits that are not full are sent once per spacing while more arrives", async () => {
   const { runtime, objects, append } = setup({ spacingMs: 250 });
   for (let at = 0; at < 10; at++) {
     void append(10);

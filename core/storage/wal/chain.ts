@@ -15,7 +15,7 @@
  */
 import { ErrorCode, type ErrorCodeValue } from "../../protocol/errors.ts";
 import { invariant } from "../../runtime/assert.ts";
-import type { Runtime, Timer } from "../../runtime/runtime.ts";
+import type { Runtime } from "../../runtime/runtime.ts";
 import { sleep } from "../../runtime/sleep.ts";
 import { slotKey } from "../keys.ts";
 import { type ObjectStore, StoreError } from "../object_store.ts";
@@ -23,6 +23,7 @@ import { backoffMs } from "../retry.ts";
 import { newChainStats } from "./chain_stats.ts";
 import { Commit, type RowSink, type WalObject } from "./commit.ts";
 import { type BatchRow, encodeSlotFooter, type PartitionRows, WAL_HEADER_BYTES } from "./format.ts";
+import { Pace } from "./pace.ts";
 import type { SlabPool } from "./slab_pool.ts";
 
 /** While uploads are in flight, a smaller commit waits for company (DESIGN 9). */
@@ -40,7 +41,7 @@ export interface ChainOptions {
   readonly commitBytes: number;
   /** Uploads in flight at most (K). */
   readonly parallel: number;
-  /** Least time between two sends while commits are not full. */
+  /** Time between two sends while commits are not full, on the whole; see pace.ts. */
   readonly spacingMs: number;
   /** Uncommitted bytes at which `room` makes producers wait. */
   readonly uncommittedBytesMax: number;
@@ -68,12 +69,14 @@ export class WalChain {
   #lastSendMs = -Infinity;
   #uncommittedBytes = 0;
   #pumpScheduled = false;
-  #spacingTimer: Timer | undefined;
+  readonly #pace: Pace;
   readonly #roomWaiters = new Set<() => void>();
   #ended: ErrorCodeValue = 0;
   readonly #stop = new AbortController();
 
-  constructor(readonly options: ChainOptions) {}
+  constructor(readonly options: ChainOptions) {
+    this.#pace = new Pace(options.runtime, options.spacingMs, () => this.#pump());
+  }
 
   get uncommittedBytes(): number {
     return this.#uncommittedBytes;
@@ -209,6 +212,7 @@ export class WalChain {
     this.#pumpScheduled = true;
     this.options.runtime.timers.soon(() => {
       this.#pumpScheduled = false;
+      if (this.#open !== undefined) this.#pace.arrived(this.#open.slot);
       this.#pump();
     });
   }
@@ -226,17 +230,9 @@ export class WalChain {
   #due(): boolean {
     const commit = this.#open;
     if (commit === undefined) return false;
-    const { commitBytes, spacingMs, runtime } = this.options;
-    if (commit.bytes >= commitBytes) return true;
-    const waitMs = this.#lastSendMs + spacingMs - runtime.clock.monotonicMs();
-    if (waitMs > 0) {
-      this.#spacingTimer ??= runtime.timers.after(waitMs, () => {
-        this.#spacingTimer = undefined;
-        this.#pump();
-      });
-      return false;
-    }
-    return this.#uploading === 0 || commit.bytes >= COMPANY_BYTES;
+    if (commit.bytes >= this.options.commitBytes) return true;
+    // While uploads are in flight: the end of the last one asks again.
+    return (this.#uploading === 0 || commit.bytes >= COMPANY_BYTES) && this.#pace.due();
   }
 
   #send(commit: Commit, objects: readonly string[], partitions: readonly PartitionRows[]): void {
@@ -259,6 +255,7 @@ export class WalChain {
     const nowMs = runtime.clock.monotonicMs();
     if (this.#lastSendMs >= 0) this.stats.spacingMs.observe(nowMs - this.#lastSendMs);
     this.#lastSendMs = nowMs;
+    this.#pace.sent();
     void this.#upload(upload, commit.partsWith(footer));
   }
 
@@ -357,13 +354,14 @@ export class WalChain {
       sink.committed(rows, object);
       for (const row of rows) this.#uncommittedBytes -= row.length;
     }
+    this.#pace.answered();
     commit.done.resolve(0);
     this.#wakeRoom();
   }
 
   #end(code: ErrorCodeValue): void {
     this.#ended = code;
-    this.#spacingTimer?.cancel();
+    this.#pace.stop();
     const rest = [...this.#uploads.map((upload) => upload.commit), ...this.#queued];
     if (this.#open !== undefined) rest.push(this.#open);
     this.#uploads.length = 0;

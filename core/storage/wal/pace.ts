@@ -1,0 +1,103 @@
+/**
+ * When a commit that is not full is sent (DESIGN 5 and 9): once the spacing since the last send is
+ * over; sooner when everybody who writes has gone quiet, since waiting then brings no company and
+ * only strangles producers with few requests in flight. A request that was saved before pays for
+ * that.
+ *
+ * Requests are saved in a token bucket: one a spacing, COMMITS_SAVED_MS worth of them at most, none
+ * at the start. Invariant: in any time T at most (T + COMMITS_SAVED_MS) / spacing + 1 sends, beside
+ * those of full commits, which go in any case, and take a token where there is one.
+ */
+import { COMMITS_SAVED_MS } from "../../config/limits.ts";
+import type { Runtime, Timer } from "../../runtime/runtime.ts";
+
+/** Quiet is a silence of so many usual gaps between arrivals, and of at least so long. */
+const QUIET_GAPS = 3;
+const QUIET_MS_MIN = 2;
+/** The weight of a new gap in the usual one. */
+const GAP_WEIGHT = 0.2;
+
+export class Pace {
+  #sentMs = -Infinity;
+  #saved = 0;
+  /** As of when `#saved` is. */
+  #savedMs: number;
+  /** Of the last arrival or answer: an answer invites the next request. */
+  #stirredMs = -Infinity;
+  /** Where the last arrival went. */
+  #slot = -1;
+  /** Usual time from one arrival, or an answer, to the next arrival in the same commit. */
+  #gapMs = 0;
+  #timer: Timer | undefined;
+  #timerMs = 0;
+
+  /** `again` is called when `due` is worth another look. */
+  constructor(
+    readonly runtime: Runtime,
+    readonly spacingMs: number,
+    readonly again: () => void,
+  ) {
+    this.#savedMs = runtime.clock.monotonicMs();
+  }
+
+  /** Something was appended to the open commit `slot`; called once per turn of the event loop. */
+  arrived(slot: number): void {
+    if (this.spacingMs === 0) return;
+    const nowMs = this.runtime.clock.monotonicMs();
+    if (slot === this.#slot) {
+      const gapMs = Math.min(nowMs - this.#stirredMs, this.spacingMs);
+      this.#gapMs += GAP_WEIGHT * (gapMs - this.#gapMs);
+    }
+    this.#slot = slot;
+    this.#stirredMs = nowMs;
+  }
+
+  /** Those who waited for a commit are about to be answered. */
+  answered(): void {
+    if (this.spacingMs > 0) this.#stirredMs = this.runtime.clock.monotonicMs();
+  }
+
+  /** Whether the open commit goes now; if not, `again` will be called. */
+  due(): boolean {
+    if (this.spacingMs === 0) return true;
+    const nowMs = this.runtime.clock.monotonicMs();
+    const spacedMs = this.#sentMs + this.spacingMs;
+    const paidMs = this.#savedMs + (1 - this.#saved) * this.spacingMs;
+    const dueMs = Math.min(spacedMs, Math.max(this.#quietMs, paidMs));
+    if (dueMs > nowMs) this.#wakeAt(dueMs, nowMs);
+    return dueMs <= nowMs;
+  }
+
+  /** When everybody will have gone quiet, should nothing more arrive. */
+  get #quietMs(): number {
+    return this.#stirredMs + Math.max(QUIET_GAPS * this.#gapMs, QUIET_MS_MIN);
+  }
+
+  /** What puts the time off leaves the timer as it is: it is set again when it has run. */
+  #wakeAt(dueMs: number, nowMs: number): void {
+    if (this.#timer !== undefined && this.#timerMs <= dueMs) return;
+    this.#timer?.cancel();
+    this.#timerMs = dueMs;
+    this.#timer = this.runtime.timers.after(dueMs - nowMs, () => {
+      this.#timer = undefined;
+      this.again();
+    });
+  }
+
+  sent(): void {
+    if (this.spacingMs === 0) return;
+    const nowMs = this.runtime.clock.monotonicMs();
+    // They waited for us: had it been sent sooner, the silence would have been shorter.
+    if (nowMs >= this.#quietMs) this.#gapMs /= 2;
+    const earned = (nowMs - this.#savedMs) / this.spacingMs;
+    const saved = Math.min(this.#saved + earned, COMMITS_SAVED_MS / this.spacingMs);
+    this.#saved = Math.max(0, saved - 1);
+    this.#savedMs = nowMs;
+    this.#sentMs = nowMs;
+  }
+
+  stop(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+  }
+}
