@@ -467,7 +467,8 @@ const s3 = {
     kind: integer({ min: 1, max: 1024 }),
     default: 64,
     scope: "broker",
-    doc: "Requests to the store at once, each on a connection of its own; more wait in order.",
+    doc: "Requests to the store at once, each on a connection of its own; more wait in order. " +
+      "A quarter, 8 at most, is for writes alone.",
   }),
   s3ConnectTimeoutMs: row({
     category: "s3",

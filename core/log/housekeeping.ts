@@ -30,8 +30,11 @@ import type { WalLedger } from "./wal_ledger.ts";
 /** Between two rounds; shorter where WAL is to be rewritten that soon (simulations). */
 const TICK_MS = 1_000;
 const TICK_MS_MIN = 100;
-/** More bytes written and read than this in a tick: clients are busy, and rewriting waits. */
+/** More bytes written and read than this in a second: clients are busy, and rewriting waits. */
 const BUSY_BYTES = 8 << 20;
+const BUSY_WINDOW_MS = 1_000;
+/** Rewriting that always finds more to do lets the other work have its turn after this time. */
+const RELIEF_MS = 10_000;
 /** Ticks without that before rewriting starts: clients that read what they just wrote, or whose
  * group takes a moment to form, come back within this time. */
 const QUIET_TICKS = 5;
@@ -80,8 +83,8 @@ export class Housekeeping {
   #timer: Timer | undefined;
   #running: Promise<void> | undefined;
   #stopped = false;
-  /** As of the last tick. */
-  #trafficBytes = 0;
+  /** What clients had written and read, and when that was looked at. */
+  #traffic = { bytes: 0, atMs: 0 };
   #quietTicks = QUIET_TICKS;
   #nextRetentionMs = 0;
   readonly #deletions: TopicDeletions;
@@ -100,6 +103,7 @@ export class Housekeeping {
   start(): void {
     const { runtime } = this.options.context;
     this.#nextRetentionMs = runtime.clock.monotonicMs() + this.options.retentionCheckMs;
+    this.#traffic = { bytes: this.#trafficBytes(), atMs: runtime.clock.monotonicMs() };
     this.#schedule();
     this.#deletions.start();
   }
@@ -167,9 +171,10 @@ export class Housekeeping {
   async #relieve(): Promise<void> {
     const { context, logs, ledger, walBytes } = this.options;
     const hard = () => this.#piledHigh();
-    this.#quietTicks = this.#busy() ? 0 : this.#quietTicks + 1;
-    this.#trafficBytes = this.#traffic();
+    const { clock } = context.runtime;
+    if (!this.#busy()) this.#quietTicks++;
     if (this.#quietTicks < QUIET_TICKS && !hard()) return;
+    const untilMs = clock.monotonicMs() + RELIEF_MS;
     const oldMs = context.runtime.clock.wallMs() - this.options.walAgeMs;
     for (let again = true; again;) {
       again = false;
@@ -181,7 +186,7 @@ export class Housekeeping {
         if (!old && state.tail.bytes < segmentBytes) continue;
         const before = state.tail.length;
         await this.#guarded(state, () => this.#rewrite(state, old));
-        if (state.tail.length < before) again = true;
+        if (state.tail.length < before) again = clock.monotonicMs() < untilMs;
         // Clients came back: leave disk and processor to them.
         if (!hard() && this.#busy()) return;
       }
@@ -209,13 +214,20 @@ export class Housekeeping {
   }
 
   /** Bytes that clients wrote and read so far. */
-  #traffic(): number {
+  #trafficBytes(): number {
     const { chain, traffic } = this.options.context;
     return chain.stats.committedBytes + traffic.readBytes;
   }
 
+  /** Whether clients do a lot, since a window ago or, in a longer step, all the time since then. */
   #busy(): boolean {
-    return this.#traffic() - this.#trafficBytes > BUSY_BYTES;
+    const atMs = this.options.context.runtime.clock.monotonicMs();
+    const bytes = this.#trafficBytes();
+    const windows = (atMs - this.#traffic.atMs) / BUSY_WINDOW_MS;
+    const busy = bytes - this.#traffic.bytes > BUSY_BYTES * Math.max(1, windows);
+    if (busy) this.#quietTicks = 0;
+    if (busy || windows >= 1) this.#traffic = { bytes, atMs };
+    return busy;
   }
 
   /** Rewrites whole tails, those with the oldest WAL entries first, while `goOn`. */
@@ -292,12 +304,12 @@ export class Housekeeping {
   async #rewrite(state: PartitionLogState, all: boolean, gathered?: WalGather): Promise<number> {
     const { clock } = this.options.context.runtime;
     const startedMs = clock.monotonicMs();
-    const before = this.#traffic();
+    const before = this.#trafficBytes();
     try {
       const bytes = await rewriteTail(state, all, gathered);
       if (bytes > 0) this.stats.rewrites++;
       this.stats.rewrittenBytes += bytes;
-      if (this.#traffic() > before) await this.#yield(clock.monotonicMs() - startedMs);
+      if (this.#trafficBytes() > before) await this.#yield(clock.monotonicMs() - startedMs);
       return bytes;
     } catch (error) {
       if (state.closed !== 0 || this.#stopped) return 0;

@@ -121,6 +121,45 @@ Deno.test("partitions that get little are rewritten when the WAL took as much", 
   assert(room.ledger.objects < 10);
 });
 
+/** Partitions with an old entry each, and clients that read so much a second. */
+async function besideReaders(count: number, bytesPerSecond: number) {
+  const scene = new Scene(1, "faults");
+  scene.options.walAgeMs = 1_000;
+  const room = await scene.until(scene.open());
+  const topic = await scene.until(room.topic("a", count));
+  for (let at = 0; at < count; at++) {
+    const log = await scene.until(room.log(topic, at));
+    await scene.until(commit(log, ["x"]));
+  }
+  const { traffic } = (await room.log(topic)).context;
+  let bytes = bytesPerSecond;
+  const read = () => {
+    traffic.readBytes += bytes / 10;
+    scene.runtime.timers.after(100, read);
+  };
+  read();
+  return { scene, room, change: (to: number) => void (bytes = to) };
+}
+
+Deno.test("rewriting goes on beside clients that do a little, however long it takes", async () => {
+  const { scene, room } = await besideReaders(10, 4 << 20);
+  // Each call of the store takes so long that more than a burst is read during each rewrite.
+  Object.assign(scene.faults!, { latencyMinMs: 400, latencyMaxMs: 400 });
+  await scene.runtime.advance(100_000);
+  assertEquals(room.housekeeping.stats.rewrites, 10);
+});
+
+Deno.test("rewriting waits while clients do a lot, and for five quiet seconds", async () => {
+  const { scene, room, change } = await besideReaders(3, 20 << 20);
+  await scene.runtime.advance(60_000);
+  assertEquals(room.housekeeping.stats.rewrites, 0);
+  change(1 << 20);
+  await scene.runtime.advance(4_000);
+  assertEquals(room.housekeeping.stats.rewrites, 0);
+  await scene.runtime.advance(6_000);
+  assertEquals(room.housekeeping.stats.rewrites, 3);
+});
+
 Deno.test("WalGather reads each WAL object once, whatever the cache holds", async () => {
   const scene = new Scene();
   const room = await scene.open();

@@ -193,6 +193,7 @@ export class BucketStore implements ObjectStore {
       request,
       body,
       repeatable: verb === "write",
+      urgent: true,
       receive: async (head, connection) => {
         if (head.status === 412 && verb === "create") {
           await connection.body(head, ANSWER_BYTES_MAX);

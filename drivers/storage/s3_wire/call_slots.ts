@@ -1,39 +1,53 @@
-/** At most so many calls at once; the others wait in order, and stop waiting on abort. */
+/**
+ * At most so many calls at once; the others wait in order, and stop waiting on abort. So many
+ * places are kept for urgent calls; where none is, these get every other place that both wait for.
+ */
 export class CallSlots {
   #free: number;
-  readonly #waiting = new Set<() => void>();
+  readonly #kept: number;
+  readonly #waiting = { urgent: new Set<() => void>(), other: new Set<() => void>() };
+  /** Who got the last place that both kinds waited for. */
+  #urgentWasLast = false;
 
-  constructor(capacity: number) {
+  constructor(capacity: number, kept: number) {
     this.#free = capacity;
+    this.#kept = kept;
   }
 
   /** Resolves with true once the call has a place, with false if `signal` aborts before. */
-  take(signal: AbortSignal | undefined): boolean | Promise<boolean> {
+  take(urgent: boolean, signal: AbortSignal | undefined): boolean | Promise<boolean> {
     if (signal?.aborted) return false;
-    if (this.#free > 0) {
+    if (this.#free > (urgent ? 0 : this.#kept)) {
       this.#free--;
       return true;
     }
+    const waiting = urgent ? this.#waiting.urgent : this.#waiting.other;
     return new Promise((resolve) => {
       const go = () => {
+        waiting.delete(go);
         signal?.removeEventListener("abort", stop);
         resolve(true);
       };
       const stop = () => {
-        this.#waiting.delete(go);
+        waiting.delete(go);
         resolve(false);
       };
-      this.#waiting.add(go);
+      waiting.add(go);
       signal?.addEventListener("abort", stop, { once: true });
     });
   }
 
   /** Gives a place back, to whoever waits longest. */
   give(): void {
-    for (const go of this.#waiting) {
-      this.#waiting.delete(go);
-      return go();
+    const [urgent] = this.#waiting.urgent;
+    const [waiting] = this.#waiting.other;
+    const other = this.#free + 1 > this.#kept ? waiting : undefined;
+    if (urgent === undefined && other === undefined) {
+      this.#free++;
+      return;
     }
-    this.#free++;
+    const urgentFirst = other === undefined || (urgent !== undefined && !this.#urgentWasLast);
+    if (urgent !== undefined && other !== undefined) this.#urgentWasLast = urgentFirst;
+    (urgentFirst ? urgent! : other!)();
   }
 }

@@ -27,3 +27,11 @@ export const PAGE_KEYS = 1000;
 
 /** The least speed that a call's time-out allows for, on top of the setting: a second per MiB. */
 export const SLOWEST_BYTES_PER_MS = 1024;
+
+/**
+ * Of the requests that may be on their way at once, this share, and no more than so many, are for
+ * writes alone: readers that catch up can use all others, and a commit must not wait for them. The
+ * commit log has 4 uploads on their way, rewriting as many again.
+ */
+export const WRITES_SHARE = 1 / 4;
+export const WRITES_KEPT_MAX = 8;

@@ -10,7 +10,12 @@ import { abortedError, closedError, timeoutError, wireError } from "./faults.ts"
 import type { HttpConnection } from "./http_connection.ts";
 import { type AnswerHead, UnansweredFault } from "./http_head.ts";
 import { HttpPool, type Server } from "./http_pool.ts";
-import { ANSWER_BYTES_MAX, SLOWEST_BYTES_PER_MS } from "./settings.ts";
+import {
+  ANSWER_BYTES_MAX,
+  SLOWEST_BYTES_PER_MS,
+  WRITES_KEPT_MAX,
+  WRITES_SHARE,
+} from "./settings.ts";
 import { type Credentials, Signer, type Unsigned } from "./signature.ts";
 
 /** `renew`: what was given before has expired, whatever its own date says. */
@@ -35,6 +40,8 @@ export interface WireCall<T> {
   readonly body: readonly Uint8Array[];
   /** A second time does what one does: sent again when a kept connection had ended. */
   readonly repeatable: boolean;
+  /** Producers wait for it: it has places that others don't take. */
+  readonly urgent?: boolean;
   receive(head: AnswerHead, connection: HttpConnection): Promise<T>;
 }
 
@@ -48,7 +55,8 @@ export class Wire {
   constructor(readonly options: WireOptions) {
     const { runtime, server } = options;
     this.pool = new HttpPool(runtime, server, options.connectTimeoutMs);
-    this.#slots = new CallSlots(options.concurrency);
+    const kept = Math.min(WRITES_KEPT_MAX, Math.floor(options.concurrency * WRITES_SHARE));
+    this.#slots = new CallSlots(options.concurrency, kept);
     this.#signer = new Signer(hostHeader(server), options.region);
   }
 
@@ -58,7 +66,7 @@ export class Wire {
   }
 
   async call<T>(call: WireCall<T>, signal?: AbortSignal): Promise<T> {
-    const place = this.#closed ? false : this.#slots.take(signal);
+    const place = this.#closed ? false : this.#slots.take(call.urgent === true, signal);
     if (!(place === true || await place)) {
       throw this.#closed ? closedError() : abortedError(call.what, signal);
     }

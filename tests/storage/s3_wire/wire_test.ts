@@ -261,6 +261,26 @@ both(
 );
 
 both(
+  "writes though readers that catch up take all that they may",
+  async (request) => {
+    await request.body();
+    // no read is ever answered
+    if (request.method === "PUT") await request.send(answer("200 OK"));
+  },
+  async ({ store }) => {
+    const abort = new AbortController();
+    const reads = Array.from({ length: 50 }, (_, at) => store.get(`${at}`, undefined, abort));
+    const gone = Promise.allSettled(reads);
+    for (let at = 0; at < 20; at++) {
+      assertEquals(await store.putIfAbsent(`slot/${at}`, BODY), "created");
+    }
+    abort.abort();
+    await gone;
+  },
+  { concurrency: 4 },
+);
+
+both(
   "reads answers in chunks, and those that a 100 precedes",
   async (request) => {
     await request.body();
