@@ -89,7 +89,7 @@ export function pythonClients(): Promise<string> {
   });
 }
 
-/** The Go agents; resolves to the folder with the binaries franz, sarama, kafkago. */
+/** The Go programs; resolves to the folder with the binaries franz, sarama, kafkago, opspage. */
 export function goClients(): Promise<string> {
   const sources = [
     "go/go.mod",
@@ -100,6 +100,7 @@ export function goClients(): Promise<string> {
     "go/cmd/sarama/main.go",
     "go/cmd/sarama/admin.go",
     "go/cmd/kafkago/main.go",
+    "go/cmd/opspage/main.go",
   ];
   return made("go", sources, async (dir) => {
     const module = new URL("go/", HERE).pathname;

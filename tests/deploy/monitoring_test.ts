@@ -9,11 +9,13 @@ import { METRICS } from "../../plugins/metrics/table/mod.ts";
 import { BrokerProcess, freePort } from "../clients/broker_process.ts";
 import { haveTools } from "../clients/requirement.ts";
 import { waitUntil } from "../clients/wait_until.ts";
+import { GUIDES } from "../plugins/guides.ts";
 import { Prometheus } from "../services/prometheus.ts";
 import { load, TOKEN } from "./load.ts";
 import { moodFile } from "./moody_store.ts";
+import { impatientRules, promtool } from "./rules.ts";
 
-const RULES = new URL("../../deploy/prometheus/", import.meta.url);
+const PAGE = new URL("../clients/ops_page/queries.promql", import.meta.url);
 const TOOLS = haveTools("dashboards and alerts", "promtool", "prometheus", "kcat");
 
 /** What need not move in a test of a minute; each with its reason. */
@@ -26,12 +28,6 @@ const STILL: Readonly<Record<string, string>> = {
   kafscale_cache_leased_bytes: "held for as long as an answer takes to be sent",
   kafscale_background_failures_total: "takes a store that fails in the middle of rewriting",
 };
-
-async function promtool(...args: string[]): Promise<void> {
-  const { success, stdout, stderr } = await new Deno.Command("promtool", { args, cwd: RULES })
-    .output();
-  assert(success, new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr));
-}
 
 Deno.test({
   name: "promtool accepts rules and the example configuration, and their own tests pass",
@@ -86,13 +82,8 @@ Deno.test("panels ask for metrics of the table, by labels that these have", () =
   }
 });
 
-/** Alerts that fire after minutes fire after a second here. */
-function impatient(rules: string): string {
-  return rules.replaceAll(/for: \w+/g, "for: 1s").replaceAll(/\[(\d+)m\]/g, "[10s]");
-}
-
 Deno.test({
-  name: "every metric and label that a panel or an alert asks for exists and moves",
+  name: "every metric and label that a panel, an alert or a guide asks for exists and moves",
   ignore: !TOOLS,
   fn: async () => {
     const target = freePort();
@@ -111,8 +102,7 @@ Deno.test({
         KAFSCALE_RACK: "a",
       },
     });
-    const rules = await Deno.readTextFile(new URL("kafscale.rules.yaml", RULES));
-    await using prometheus = await Prometheus.start({ target, rules: [impatient(rules)] });
+    await using prometheus = await Prometheus.start({ target, rules: [await impatientRules()] });
     await load(broker, {
       mood: (now) => Deno.writeTextFile(moodFile(broker.dataDir), now),
       expectAlert: async (alert, fires) => {
@@ -160,11 +150,25 @@ async function unmoved(prometheus: Prometheus, names: Iterable<string>): Promise
   return still;
 }
 
-/** Every metric that a panel or an alert asks for has changed since the start, or soon does. */
+/** The queries of KafScale's page about its ops API; Prometheus understands each. */
+async function pageQueries(prometheus: Prometheus): Promise<string[]> {
+  const lines = (await Deno.readTextFile(PAGE)).split("\n");
+  const queries = lines.filter((line) => line !== "" && !line.startsWith("#"));
+  for (const query of queries) await prometheus.query(query);
+  // the operator has metrics of its own
+  return queries.filter((query) => !query.startsWith("kafscale_operator_"));
+}
+
+/** Every metric that a panel, an alert or a guide asks for has changed since the start, or soon does. */
 async function allMoved(prometheus: Prometheus): Promise<void> {
   const alerts = await prometheus.rules();
   assert(alerts.length > 15);
-  const asked = [...PANELS.map(({ expr }) => expr), ...alerts.map(({ query }) => query)];
+  const asked = [
+    ...PANELS.map(({ expr }) => expr),
+    ...alerts.map(({ query }) => query),
+    ...await pageQueries(prometheus),
+    ...Object.entries(GUIDES).map(([name, [type]]) => type === "histogram" ? `${name}_sum` : name),
+  ];
   const names = new Set(asked.flatMap(metricsIn).filter((name) => STILL[name] === undefined));
   let still = [...names];
   // lag is looked at every ten seconds

@@ -1,37 +1,8 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { METRICS } from "../../plugins/metrics/table/mod.ts";
 import { haveTools } from "../clients/requirement.ts";
+import { GUIDES } from "./guides.ts";
 import { HostedBroker } from "./hosted.ts";
-
-/** What KafScale's guides name, with the labels that they use. */
-const GUIDES: Readonly<Record<string, readonly [type: string, ...labels: string[]]>> = {
-  kafscale_s3_health_state: ["gauge", "state"],
-  kafscale_s3_latency_ms_avg: ["gauge"],
-  kafscale_s3_error_rate: ["gauge"],
-  kafscale_s3_state_duration_seconds: ["gauge"],
-  kafscale_s3_upload_duration_ms: ["histogram"],
-  kafscale_s3_download_duration_ms: ["histogram"],
-  kafscale_s3_read_latency_ms: ["histogram"],
-  kafscale_s3_replica_fallback_total: ["counter", "region"],
-  kafscale_s3_replica_miss_ratio: ["gauge", "region"],
-  kafscale_produce_rps: ["gauge"],
-  kafscale_fetch_rps: ["gauge"],
-  kafscale_produce_requests_total: ["counter"],
-  kafscale_fetch_requests_total: ["counter"],
-  kafscale_produce_latency_ms: ["histogram"],
-  kafscale_consumer_lag: ["histogram"],
-  kafscale_consumer_lag_max: ["gauge"],
-  kafscale_consumer_group_members: ["gauge", "group"],
-  kafscale_admin_requests_total: ["counter", "api"],
-  kafscale_admin_request_errors_total: ["counter", "api"],
-  kafscale_admin_request_latency_ms_avg: ["gauge", "api"],
-  kafscale_cache_hit_ratio: ["gauge"],
-  kafscale_broker_uptime_seconds: ["gauge"],
-  kafscale_broker_cpu_percent: ["gauge"],
-  kafscale_broker_mem_alloc_bytes: ["gauge"],
-  kafscale_broker_mem_sys_bytes: ["gauge"],
-  kafscale_broker_heap_inuse_bytes: ["gauge"],
-};
 
 Deno.test("the table has every metric of KafScale's guides, with its type and labels", () => {
   for (const [name, [type, ...labels]] of Object.entries(GUIDES)) {

@@ -1,41 +1,50 @@
 /**
- * Runs one broker, incarnation after incarnation, on a bucket and a metadata service that outlive
- * it: starts it, crashes it between any two of its outside steps, stops it, pauses it, starts it
+ * Runs one broker id, incarnation after incarnation, on a bucket and a metadata service that
+ * outlive it: starts it, crashes it between any two of its outside steps, stops it, pauses it, starts it
  * again.
  */
 import { type Broker, createBroker } from "../../core/broker.ts";
 import { type Config, defaultConfig } from "../../core/config/mod.ts";
-import { MetadataError } from "../../core/metadata/metadata_store.ts";
+import { liveBrokerOf } from "../../core/metadata/brokers.ts";
+import { LIVE_BROKERS_PREFIX } from "../../core/metadata/keys.ts";
+import { MetadataError, type Transaction } from "../../core/metadata/metadata_store.ts";
 import type { Runtime } from "../../core/runtime/mod.ts";
 import type { ObjectStore } from "../../core/storage/object_store.ts";
-import { MemoryMetadata, type MemoryMetadataView } from "../../drivers/metadata/memory/driver.ts";
-import { type MemoryObjects, memoryStore } from "../../drivers/storage/memory/driver.ts";
+import type { MemoryMetadataView } from "../../drivers/metadata/memory/driver.ts";
+import { type MemoryFaults, type MemoryObjects, memoryStore } from "../../drivers/storage/memory/driver.ts";
 import { replicaReadStore } from "../../drivers/storage/replica_read/driver.ts";
 import type { EventLoop } from "./event_loop.ts";
-import type { History } from "./history.ts";
+import type { History, MetadataCut } from "./history.ts";
 import { ReplicatedObjects } from "./lagging_replica.ts";
+import type { SimMetadata } from "./leadership.ts";
 import type { Plan } from "./plan.ts";
 import type { Prng } from "./prng.ts";
+import type { Sabotage } from "./sabotage.ts";
 import type { SimNetwork } from "./sim_network.ts";
-import { leftovers } from "./leftovers.ts";
 import { SimProcess } from "./sim_process.ts";
 import { metadataOf, simRuntime, storeOf } from "./sim_runtime.ts";
-import type { FsckReport } from "../../core/fsck/mod.ts";
 import { boundedStore } from "./bounds.ts";
-import { auditStore } from "./store_audit.ts";
-
-export const BROKER_PORT = 9092;
 
 /** A stop that takes longer is a hang. */
 const STOP_LIMIT_MS = 60_000;
 
 export interface HostOptions {
+  readonly brokerId: number;
+  readonly port: number;
+  /** The service that all brokers share, and the process that it runs in. */
+  readonly metadata: SimMetadata;
+  readonly service: SimProcess;
+  /** Faults of this broker's way to the store. */
+  readonly store: MemoryFaults;
+  /** Numbers incarnations, those of all brokers together. */
+  readonly number: (process: SimProcess) => number;
   readonly loop: EventLoop;
   readonly prng: Prng;
   readonly plan: Plan;
   readonly network: SimNetwork;
   readonly objects: MemoryObjects;
   readonly history: History;
+  readonly sabotage: Sabotage | undefined;
   readonly note: (who: string, text: string) => void;
 }
 
@@ -44,27 +53,27 @@ interface Incarnation {
   readonly process: SimProcess;
   readonly view: MemoryMetadataView;
   broker: Broker | undefined;
+  cut: MetadataCut | undefined;
 }
 
 export class BrokerHost {
-  /** The service's own process: nobody crashes it. */
-  readonly #service: SimProcess;
-  readonly #metadata: MemoryMetadata;
-  readonly #config: Config;
-  readonly #numbers = new Map<SimProcess, number>();
+  readonly config: Config;
   #current: Incarnation | undefined;
   #zombies: Incarnation[] = [];
   #count = 0;
-  /** After the chaos: whatever ends a broker then is a fault of its own. */
+  /** After the chaos. */
   calm = false;
+  /** Whatever ends a broker now is a fault of its own. */
+  settled = false;
 
   constructor(readonly o: HostOptions) {
-    this.#service = new SimProcess(o.loop, "services");
-    this.#metadata = new MemoryMetadata({ timers: this.#service.timers });
     const { blockBytes: _, ...overrides } = o.plan.broker;
-    this.#config = defaultConfig({
+    const { cluster } = o.plan;
+    this.config = defaultConfig({
       ...overrides,
-      brokerAddr: `10.0.0.1:${BROKER_PORT}`,
+      ...cluster === undefined ? {} : { cluster: true, brokerLeaseMs: cluster.leaseMs },
+      brokerId: o.brokerId,
+      brokerAddr: `10.0.0.1:${o.port}`,
       storage: "memory",
       metadata: "memory",
       namespace: "sim",
@@ -80,48 +89,34 @@ export class BrokerHost {
     return this.#current?.broker !== undefined && this.#current.process.alive;
   }
 
-  get incarnations(): number {
-    return this.#count;
-  }
-
   get process(): SimProcess | undefined {
     return this.#current?.process;
   }
 
-  /** What is stored at this moment, looked at without touching it. */
-  audit(): Promise<FsckReport> {
-    const { prng, network, objects } = this.o;
-    const runtime = simRuntime(this.#service, prng.fork("audit"), network, () => {});
-    return auditStore({ runtime, objects, metadata: this.#metadata, config: this.#config });
-  }
-
-  incarnationOf(process: SimProcess): number {
-    return this.#numbers.get(process) ?? -1;
-  }
-
   /** Starts the next incarnation; it comes back by itself whenever it dies. */
   start(): void {
-    const { loop, prng, note, network, plan, objects, history } = this.o;
-    const number = ++this.#count;
-    const process = new SimProcess(loop, `broker-${number}`);
-    this.#numbers.set(process, number);
+    const { loop, prng, note, network, plan, objects, history, brokerId, service } = this.o;
+    const process = new SimProcess(loop, `broker-${this.o.plan.cluster === undefined ? "" : `${brokerId}.`}${++this.#count}`);
+    const number = this.o.number(process);
     const runtime = simRuntime(
       process,
       prng.fork(`broker-${number}`),
       network,
       (who, ...line) => note(who, line.join(" ")),
     );
-    const way = simRuntime(this.#service, prng.fork(`store-${number}`), network, () => {});
-    const raw = memoryStore(objects, way, plan.store);
+    const way = simRuntime(service, prng.fork(`store-${number}`), network, () => {});
+    const raw = memoryStore(objects, way, this.o.store);
     const advice = {
       ...raw.advice,
       rangeBytes: plan.broker.blockBytes,
       parallelUploads: plan.broker.commitParallel,
     };
-    const primary = storeOf(process, boundedStore(raw, advice, process.name, history));
+    const bounded = storeOf(process, boundedStore(raw, advice, process.name, history));
+    const { sabotage } = this.o;
+    const primary = sabotage?.store?.(bounded, this.config.namespace, brokerId) ?? bounded;
     const store = this.#withReplica(primary, process, runtime, way);
-    const view = this.#metadata.connect(this.#weather(prng.fork(`metadata-${number}`)));
-    const incarnation: Incarnation = { number, process, view, broker: undefined };
+    const view = this.o.metadata.connect(this.#weather(prng.fork(`metadata-${number}`)));
+    const incarnation: Incarnation = { number, process, view, broker: undefined, cut: undefined };
     this.#current = incarnation;
     process.onDeath(() => {
       note(process.name, `died after ${process.steps} steps`);
@@ -135,19 +130,30 @@ export class BrokerHost {
     });
     if (!this.calm && prng.chance(plan.fuseChance * 0.3)) process.lightFuse(prng.between(1, 60));
     note(process.name, "starts");
-    const startedInCalm = this.calm;
+    const startedInCalm = this.settled;
+    const metadata = metadataOf(process, view, (tx) => this.#noteEpoch(tx, number));
     createBroker({
-      config: this.#config,
+      config: this.config,
       runtime,
       store,
-      metadata: metadataOf(process, view),
+      metadata: sabotage?.metadata?.(metadata) ?? metadata,
       onFatal: (error) => this.#fatal(incarnation, error),
     }).then((broker) => incarnation.broker = broker, (error) => {
       if (!process.alive) return;
       note(process.name, `did not start: ${error}`);
-      if (startedInCalm) history.problem(`a broker did not start although all is well: ${error}`);
+      if (startedInCalm && this.settled) history.problem(`a broker did not start although all is well: ${error}`);
       process.kill();
     });
+  }
+
+  /** Whoever writes a registration says which broker epoch is its own. */
+  #noteEpoch(tx: Transaction, number: number): void {
+    for (const op of tx.then) {
+      if (!("put" in op) || !op.put.startsWith(LIVE_BROKERS_PREFIX)) continue;
+      const { epoch } = liveBrokerOf({ key: op.put, value: op.value, revision: 0 });
+      const chain = { brokerId: this.o.brokerId, brokerEpoch: epoch };
+      this.o.metadata.leadership.register(chain, number);
+    }
   }
 
   /** `primary`, read by way of the replica where the plan has one. */
@@ -165,13 +171,13 @@ export class BrokerHost {
 
   /** Dies now, or at one of its next steps; or only seems to, and wakes up later. */
   crash(): void {
-    const { prng, plan, loop, note } = this.o;
+    const { prng, plan, note } = this.o;
     const current = this.#current;
     if (current === undefined || !current.process.alive) return;
     if (current.broker !== undefined && prng.chance(plan.zombieChance)) {
       const forMs = prng.range(50, 3_000);
       note(current.process.name, `is taken for dead for ${forMs.toFixed(1)} ms`);
-      current.process.pause(loop.nowMs + forMs);
+      this.pause(forMs);
       this.#zombies.push(current);
       this.#restart();
     } else if (prng.chance(plan.fuseChance)) current.process.lightFuse(prng.between(1, 40));
@@ -195,30 +201,49 @@ export class BrokerHost {
   }
 
   pause(forMs: number): void {
-    this.#current?.process.pause(this.o.loop.nowMs + forMs);
+    const current = this.#current;
+    if (current === undefined) return;
+    current.process.pause(this.o.loop.nowMs + forMs);
+    if (this.o.plan.cluster === undefined) return;
+    // Nobody keeps its lease alive meanwhile.
+    current.view.suspend();
+    this.o.loop.after(forMs, () => current.process.paused || current.view.wake());
+  }
+
+  /** Its lease ends at once, as after a pause that nobody noticed. */
+  loseLease(): void {
+    this.#current?.view.expireLeases();
+  }
+
+  cutClients(forMs: number): void {
+    if (this.process !== undefined) this.o.network.cutOff(this.process, forMs);
   }
 
   cutMetadata(forMs: number): void {
-    const view = this.#current?.view;
-    if (view === undefined) return;
-    this.o.note("metadata", `is out of reach for ${forMs.toFixed(1)} ms`);
-    view.disconnect();
-    this.o.loop.after(forMs, () => view.reconnect());
-  }
-
-  /** What nothing names in the bucket, as of now. */
-  leftovers(): Promise<string[]> {
-    const { namespace, brokerId } = this.#config;
-    return leftovers(this.o.objects, this.#metadata.connect(), namespace, brokerId);
+    const current = this.#current;
+    if (current === undefined) return;
+    const { note, loop, history } = this.o;
+    note("metadata", `is out of reach of ${current.process.name} for ${forMs.toFixed(1)} ms`);
+    current.view.disconnect();
+    if (current.cut?.to !== Infinity) {
+      const cut = { incarnation: current.number, from: history.now(), to: Infinity };
+      current.cut = cut;
+      history.cuts.push(cut);
+    }
+    const { cut } = current;
+    loop.after(forMs, () => {
+      current.view.reconnect();
+      cut!.to = Math.min(cut!.to, history.now());
+    });
   }
 
   /** The store refuses everything, or is paused, for a while. */
   cutStore(prng: Prng): void {
-    const { loop, note, plan } = this.o;
+    const { loop, note, store } = this.o;
     const refuses = prng.chance(0.5);
     const forMs = prng.chance(0.5) ? prng.range(50, 1_000) : prng.range(1_000, 8_000);
-    note("store", `${refuses ? "refuses all" : "is paused"} for ${forMs.toFixed(1)} ms`);
-    plan.store[refuses ? "refusedUntilMs" : "pausedUntilMs"] = loop.nowMs + forMs;
+    note(`store-${this.o.brokerId}`, `${refuses ? "refuses all" : "is paused"} for ${forMs.toFixed(1)} ms`);
+    store[refuses ? "refusedUntilMs" : "pausedUntilMs"] = loop.nowMs + forMs;
   }
 
   killZombies(): void {
@@ -236,7 +261,9 @@ export class BrokerHost {
     const { note, history } = this.o;
     if (!incarnation.process.alive) return;
     note(incarnation.process.name, `cannot go on: ${error}`);
-    if (incarnation === this.#current) {
+    // In a cluster any broker is a rival, until all is at rest.
+    const alone = this.o.plan.cluster === undefined;
+    if (incarnation === this.#current && (alone || this.settled)) {
       history.problem(`${incarnation.process.name} gave up without a rival: ${error}`);
     }
     incarnation.process.kill();
@@ -246,7 +273,7 @@ export class BrokerHost {
     const weather = this.o.plan.metadata;
     const delay = () =>
       new Promise<void>((resolve) =>
-        this.#service.timers.after(prng.range(0, weather.latencyMaxMs), resolve)
+        this.o.service.timers.after(prng.range(0, weather.latencyMaxMs), resolve)
       );
     return {
       before: async (call: string) => {

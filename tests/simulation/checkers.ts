@@ -1,4 +1,5 @@
 /** From a history to the invariants that it breaks (DESIGN 2), each as a sentence. */
+import { checkLeaderEpochs, checkLedInOutage } from "./leadership_checkers.ts";
 import type { History, Observation, ProduceCall, TopicEvent } from "./history.ts";
 
 type PartitionLog = Map<number, string>;
@@ -19,6 +20,8 @@ export function checkHistory(history: History): string[] {
     ...checkTopics(history),
     ...checkOffsets(history),
     ...checkAssignments(history),
+    ...checkLeaderEpochs(history),
+    ...checkLedInOutage(history),
   ];
   return problems.map((problem) => problem.replaceAll(/x{5,}/g, "x…"));
 }
@@ -119,7 +122,7 @@ export function checkWatermarks(history: History): string[] {
         problems.push(`I4: ${key} has its last stable offset above the high watermark ${limit}`);
       }
     }
-    problems.push(...backwards(key, observations));
+    problems.push(...backwards(history, key, observations));
     const final = history.finals.find((log) => keyOf(log) === key);
     const highest = Math.max(-1, ...observations.map((seen) => seen.highWatermark));
     if (final !== undefined && highest > final.highWatermark) {
@@ -132,7 +135,11 @@ export function checkWatermarks(history: History): string[] {
 }
 
 /** An answer that was over before another call began binds that call. */
-function backwards(key: string, observations: readonly Observation[]): string[] {
+function backwards(
+  history: History,
+  key: string,
+  observations: readonly Observation[],
+): string[] {
   const withMark = observations.filter((seen) => seen.highWatermark >= 0);
   const byEnd = withMark.toSorted((a, b) => a.end - b.end);
   let next = 0;
@@ -144,13 +151,21 @@ function backwards(key: string, observations: readonly Observation[]): string[] 
     }
     if (highest === undefined || seen.highWatermark >= highest.highWatermark) continue;
     // A broker that was taken over and doesn't know yet may show its past; never its successor.
-    if (seen.incarnation < highest.incarnation) continue;
+    if (mayBePast(history, seen, highest)) continue;
     return [
       `I4: ${key} showed high watermark ${highest.highWatermark} (broker ${highest.incarnation}) ` +
       `and later ${seen.highWatermark} (broker ${seen.incarnation})`,
     ];
   }
   return [];
+}
+
+/** Whether who answered may have been replaced, by the one before or by another. */
+function mayBePast(history: History, seen: Observation, newer: Observation): boolean {
+  const { leadership } = history;
+  const { incarnation, topicId, partition, start, end } = seen;
+  if (leadership === undefined) return incarnation < newer.incarnation;
+  return leadership.heldThroughout(incarnation, topicId, partition, start, end) === undefined;
 }
 
 /**

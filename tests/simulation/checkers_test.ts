@@ -67,6 +67,7 @@ function offsetCall(history: History, over: Partial<OffsetCall>): void {
     end: history.now(),
     outcome: "acked",
     offset: 5,
+    incarnation: 1,
     ...over,
   });
 }

@@ -3,6 +3,9 @@
  * this alone. An append without a clear answer stays "maybe": it may show up, once, or never.
  */
 
+import type { Leadership } from "./leadership.ts";
+import type { ReadRecord } from "./record_batch.ts";
+
 /** Virtual time is too coarse to order by: ticks count recorded moments. */
 export type Moment = number;
 
@@ -81,6 +84,8 @@ export interface OffsetCall {
   outcome: Outcome;
   /** -1: none is committed. */
   offset: number;
+  /** Who answered; -1 while nobody has. */
+  incarnation: number;
 }
 
 /** What a member of a group was told in one generation. */
@@ -100,6 +105,23 @@ export interface FinalLog {
   readonly records: readonly { readonly offset: number; readonly value: string }[];
 }
 
+/** A time in which a broker could not reach the metadata service. */
+export interface MetadataCut {
+  readonly incarnation: number;
+  readonly from: Moment;
+  /** Infinity while it lasts. */
+  to: Moment;
+}
+
+/** A produce that was answered with NOT_LEADER_OR_FOLLOWER. */
+export interface NotLeader {
+  readonly incarnation: number;
+  readonly topicId: string;
+  readonly partition: number;
+  readonly start: Moment;
+  readonly end: Moment;
+}
+
 export class History {
   readonly produced: ProduceCall[] = [];
   readonly observed: Observation[] = [];
@@ -110,11 +132,32 @@ export class History {
   readonly offsets: OffsetCall[] = [];
   readonly assignments: AssignmentSeen[] = [];
   readonly finals: FinalLog[] = [];
+  /** Of a cluster: who led what, and whom metadata was out of reach for. */
+  leadership: Leadership | undefined;
+  readonly cuts: MetadataCut[] = [];
+  /** Refusals by somebody who was no leader, as it said. */
+  readonly notLeader: NotLeader[] = [];
   /** Values of batches that were broken on purpose: no reader may ever see one. */
   readonly poison = new Set<string>();
   /** What was wrong at once, in words. */
   readonly problems: string[] = [];
+  /** By partition: offset → leader epoch of its batch, as it was read first. */
+  readonly epochs = new Map<string, Map<number, number>>();
   #moment: Moment = 0;
+
+  /** I2: the leader epoch of a batch is a part of it and never changes. */
+  sawEpochs(topicId: string, partition: number, records: readonly ReadRecord[]): void {
+    const key = `${topicId}/${partition}`;
+    let known = this.epochs.get(key);
+    if (known === undefined) this.epochs.set(key, known = new Map());
+    for (const { offset, leaderEpoch } of records) {
+      const before = known.get(offset);
+      if (before === undefined) known.set(offset, leaderEpoch);
+      else if (before !== leaderEpoch) {
+        this.problem(`I2: ${key} offset ${offset} had leader epoch ${before}, now ${leaderEpoch}`);
+      }
+    }
+  }
 
   now(): Moment {
     return ++this.#moment;

@@ -3,17 +3,17 @@
  * manifest, by the chain that is being written, by its adoption record, or be a seal. Looks at the
  * bucket and the metadata alone.
  */
-import { readChains } from "../../core/metadata/brokers.ts";
+import { readAllChains } from "../../core/metadata/brokers.ts";
 import { LIVE_TOPICS_PREFIX, TOPIC_DELETIONS_PREFIX } from "../../core/metadata/keys.ts";
 import type { MetadataStore } from "../../core/metadata/metadata_store.ts";
 import { topicOf } from "../../core/metadata/topic_view.ts";
 import {
   chainPrefix,
-  chainsPrefix,
+  chainSlotOfKey,
   partitionPrefix,
   segmentOfKey,
   sequenceOfKey,
-  slotOfKey,
+  walPrefix,
 } from "../../core/storage/keys.ts";
 import { decodeManifest } from "../../core/storage/manifest.ts";
 import { decodeSegment } from "../../core/storage/segment/mod.ts";
@@ -31,11 +31,12 @@ export async function leftovers(
   objects: MemoryObjects,
   metadata: MetadataStore,
   namespace: string,
-  brokerId: number,
+  brokerIds: readonly number[],
 ): Promise<string[]> {
   const left: string[] = [];
   const keys = objects.page("", undefined, Infinity).map(({ key }) => key);
-  const chains = await readChains(metadata, brokerId);
+  const all = (await readAllChains(metadata)).filter(({ brokerId }) => brokerIds.includes(brokerId));
+  const chains = new Map(all.map((each) => [each.brokerId, each.chains]));
   const { entries } = await metadata.list(LIVE_TOPICS_PREFIX);
   const partitions = entries.map(topicOf).flatMap(({ directory, partitionCount }) =>
     Array.from(
@@ -43,8 +44,6 @@ export async function leftovers(
       (_, partition) => partitionPrefix(namespace, directory, partition),
     )
   );
-  const current = chains.at(-1);
-  const named = current && adopted(objects, chainPrefix(namespace, brokerId, current.epoch));
   const folders = Map.groupBy(keys, (key) => partitions.find((each) => key.startsWith(each)));
   for (const [prefix, siblings] of folders) {
     if (prefix === undefined) continue;
@@ -52,12 +51,20 @@ export async function leftovers(
     left.push(...siblings.filter((key) => !isNamed(key)).map((key) => `${key}: in no manifest`));
   }
   for (const key of folders.get(undefined) ?? []) {
-    if (key.startsWith(chainsPrefix(namespace, brokerId)) && current !== undefined) {
-      const own = key.startsWith(chainPrefix(namespace, brokerId, current.epoch));
-      const needed = own ? slotOfKey(key)! >= current.lowWaterSlot : named!.has(key);
-      const seal = decodeSlotHeader(objects.get(key)!).kind === "seal";
-      if (!needed && !seal) left.push(`${key}: in no chain`);
-    } else left.push(`${key}: of no topic`);
+    const at = key.startsWith(walPrefix(namespace)) ? chainSlotOfKey(namespace, key) : undefined;
+    const current = at && chains.get(at.brokerId)?.at(-1);
+    if (at === undefined || current === undefined) {
+      left.push(`${key}: of no topic`);
+      continue;
+    }
+    const needed = at.brokerEpoch === current.epoch
+      ? at.slot >= current.lowWaterSlot
+      : adopted(objects, chainPrefix(namespace, at.brokerId, current.epoch)).has(key);
+    const seal = decodeSlotHeader(objects.get(key)!).kind === "seal";
+    if (!needed && !seal) left.push(`${key}: in no chain`);
+  }
+  for (const { brokerId, epoch } of all.flatMap(({ chains }) => chains.slice(0, -1))) {
+    left.push(`the chain of broker ${brokerId}, epoch ${epoch} is not forgotten`);
   }
   for (const { key } of (await metadata.list(TOPIC_DELETIONS_PREFIX)).entries) {
     left.push(`${key}: a deletion without end`);

@@ -1,21 +1,26 @@
 /**
- * `deno task simulate --seed N [--count M] [--verbose]`: runs M seeds from N on (a seed is any
- * text; without one a fresh one is drawn), printing each before it runs. Exit code 1 where one
+ * `deno task simulate --seed N [--brokers B] [--count M] [--verbose]`: runs M seeds from N on (a seed is any
+ * text; without one a fresh one is drawn), printing each, and what it makes of the world, before
+ * it runs. `--brokers`: 1 unless said, or `any` for 3 to 5 as the seed says. Exit code 1 where one
  * fails.
  */
 import { parseArgs } from "@std/cli/parse-args";
+import { BROKERS_MAX } from "./cluster_plan.ts";
 import { simulate } from "./simulation.ts";
 
-const USAGE = "usage: deno task simulate [--seed N] [--count M] [--verbose]";
+const USAGE = "usage: deno task simulate [--seed N] [--brokers B|any] [--count M] [--verbose]";
 
 async function main(args: string[]): Promise<number> {
   const flags = parseArgs(args, {
-    string: ["seed", "count"],
+    string: ["seed", "count", "brokers"],
     boolean: ["verbose", "help"],
-    default: { count: "1" },
+    default: { count: "1", brokers: "1" },
   });
   const count = Number(flags.count);
-  if (flags.help || !Number.isInteger(count) || count < 1) {
+  const brokers = flags.brokers === "any" ? 0 : Number(flags.brokers);
+  const right = Number.isInteger(count) && count >= 1 && Number.isInteger(brokers) &&
+    brokers >= 0 && brokers <= BROKERS_MAX;
+  if (flags.help || !right) {
     console.log(USAGE);
     return flags.help ? 0 : 1;
   }
@@ -26,8 +31,11 @@ async function main(args: string[]): Promise<number> {
     const seed = seedAt(first, at);
     console.log(`seed ${seed}`);
     const startMs = performance.now();
-    const onLine = (line: string) => console.log("  " + line);
-    const result = await simulate(flags.verbose ? { seed, onLine } : { seed });
+    let lines = 0;
+    const onLine = (line: string) => {
+      if (flags.verbose || lines++ === 0) console.log("  " + line);
+    };
+    const result = await simulate({ seed, brokers, onLine });
     const tookMs = Math.round(performance.now() - startMs);
     if (!flags.verbose) console.log(`  ${result.lines.at(-1)}`);
     for (const [mark, times] of Object.entries(result.marks)) {
@@ -37,11 +45,17 @@ async function main(args: string[]): Promise<number> {
     if (result.problems.length === 0) continue;
     failed++;
     for (const problem of result.problems.slice(0, 20)) console.log(`  FAILED: ${problem}`);
-    console.log(`  replay: deno task simulate --seed ${seed} --verbose`);
+    console.log(`  replay: deno task simulate ${replayOf(seed, brokers)}`);
   }
   console.log(`met: ${Object.entries(met).map((each) => each.join(" ")).join(", ")}`);
   if (failed > 0) console.log(`${failed} of ${count} seeds failed`);
   return failed > 0 ? 1 : 0;
+}
+
+/** What repeats a run. */
+export function replayOf(seed: string, brokers = 1): string {
+  const cluster = brokers === 1 ? "" : ` --brokers ${brokers === 0 ? "any" : brokers}`;
+  return `--seed ${seed}${cluster} --verbose`;
 }
 
 /** The `at`-th seed from `first` on: numbers count up. */

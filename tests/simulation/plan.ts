@@ -4,11 +4,14 @@
  * crashes hide what only a long calm shows, and the other way round.
  */
 import { CALM, type MemoryFaults } from "../../drivers/storage/memory/driver.ts";
+import type { ClusterWeather } from "./cluster_plan.ts";
 import type { Prng } from "./prng.ts";
 import type { NetworkFaults } from "./sim_network.ts";
 
 export interface Plan {
   readonly chaosMs: number;
+  /** Several brokers; left out: one that leads everything. */
+  readonly cluster?: ClusterWeather;
   readonly store: MemoryFaults;
   /** Where there is one, the broker reads old bytes from it. */
   readonly replica: ReplicaWeather | undefined;

@@ -15,6 +15,8 @@ export interface BatchOptions {
 export interface ReadRecord {
   readonly offset: number;
   readonly value: string;
+  /** Of its batch. */
+  readonly leaderEpoch: number;
 }
 
 const HEADER_BYTES = 61;
@@ -69,7 +71,7 @@ export function readBatches(bytes: Uint8Array): ReadRecord[] {
     const baseOffset = head.int64();
     const end = at + 12 + head.int32();
     if (end > bytes.length) break;
-    head.int32();
+    const leaderEpoch = head.int32();
     if (head.int8() !== 2) throw new MalformedError("a batch with another magic");
     if (head.uint32() !== crc32c(bytes, at + ATTRIBUTES_AT, end)) {
       throw new MalformedError("a batch whose CRC is wrong");
@@ -88,7 +90,8 @@ export function readBatches(bytes: Uint8Array): ReadRecord[] {
       const delta = records.varint();
       const keyBytes = records.varint();
       if (keyBytes > 0) records.take(keyBytes);
-      found.push({ offset: baseOffset + delta, value: records.utf8(records.varint()) });
+      const value = records.utf8(records.varint());
+      found.push({ offset: baseOffset + delta, value, leaderEpoch });
       records.offset = next;
     }
     at = end;

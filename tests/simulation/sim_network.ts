@@ -200,6 +200,8 @@ interface Listening {
 export class SimNetwork {
   readonly #listening = new Map<number, Listening>();
   readonly links = new Set<SimLink>();
+  /** Servers that no client can reach. */
+  readonly #cutOff = new Set<SimProcess>();
   #nextPort = 40_000;
 
   constructor(
@@ -213,6 +215,13 @@ export class SimNetwork {
     return { listen: (address) => owner.call(() => this.#listen(owner, address)) };
   }
 
+  /** No client reaches `server` for a while; those that are there lose their connections. */
+  cutOff(server: SimProcess, forMs: number): void {
+    this.#cutOff.add(server);
+    for (const link of [...this.links]) if (link.server === server) link.reset();
+    this.loop.after(forMs, () => this.#cutOff.delete(server));
+  }
+
   /** Connects, or undefined where nobody listens; `server` is who answered. */
   async connect(
     client: SimProcess,
@@ -224,6 +233,7 @@ export class SimNetwork {
     const listening = this.#listening.get(port);
     if (listening === undefined || !listening.owner.alive) return undefined;
     const server = listening.owner;
+    if (this.#cutOff.has(server)) return undefined;
     const up = new Pipe(this.loop, this.prng, this.faults);
     const down = new Pipe(this.loop, this.prng, this.faults);
     const link: SimLink = {

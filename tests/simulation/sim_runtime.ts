@@ -1,6 +1,12 @@
 /** A core Runtime for one simulated process; and stores as such a process reaches them. */
 import type { Log, LogFields, Runtime } from "../../core/runtime/mod.ts";
-import type { MetadataStore, WatchBatch } from "../../core/metadata/metadata_store.ts";
+import type {
+  Lease,
+  MetadataStore,
+  Op,
+  Transaction,
+  WatchBatch,
+} from "../../core/metadata/metadata_store.ts";
 import type { ObjectInfo, ObjectStore } from "../../core/storage/object_store.ts";
 import type { Prng } from "./prng.ts";
 import type { SimNetwork } from "./sim_network.ts";
@@ -58,13 +64,36 @@ export function storeOf(process: SimProcess, store: ObjectStore): ObjectStore {
   };
 }
 
-/** `metadata` as the process reaches it. */
-export function metadataOf(process: SimProcess, metadata: MetadataStore): MetadataStore {
+/** `metadata` as the process reaches it. `onCommit` sees what it writes, before that is there. */
+export function metadataOf(
+  process: SimProcess,
+  metadata: MetadataStore,
+  onCommit: (tx: Transaction) => void = () => {},
+): MetadataStore {
+  const leases = new Map<Lease, Lease>();
+  const own = (op: Op): Op =>
+    "put" in op && op.lease !== undefined ? { ...op, lease: leases.get(op.lease)! } : op;
+  const commit = (tx: Transaction) => {
+    const then = tx.then.map(own);
+    onCommit({ if: tx.if, then });
+    return metadata.commit({ if: tx.if, then });
+  };
+  /** A sleeping process hears of its loss when it wakes up. */
+  const lease = async (ttlMs: number): Promise<Lease> => {
+    const inner = await metadata.lease(ttlMs);
+    const lost = new Promise<void>((resolve) => {
+      void inner.lost.then(() => process.deliver(resolve));
+    });
+    const revoke = () => process.call(() => inner.revoke());
+    const outer: Lease = { id: inner.id, ttlMs, lost, revoke };
+    leases.set(outer, inner);
+    return outer;
+  };
   return {
     get: (key) => process.call(() => metadata.get(key)),
     list: (prefix) => process.call(() => metadata.list(prefix)),
-    commit: (tx) => process.call(() => metadata.commit(tx)),
-    lease: (ttlMs) => process.call(() => metadata.lease(ttlMs)),
+    commit: (tx) => process.call(() => commit(tx)),
+    lease: (ttlMs) => process.call(() => lease(ttlMs)),
     watch: (prefix, from, signal) =>
       stepwise<WatchBatch>(process, metadata.watch(prefix, from, signal)),
     snapshot: () => stepwise(process, metadata.snapshot()),

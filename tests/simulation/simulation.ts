@@ -10,13 +10,16 @@ import { GroupMember } from "./actors/group_member.ts";
 import { PlainProducer } from "./actors/plain_producer.ts";
 import { IdempotentProducer } from "./actors/producer.ts";
 import { Trimmer } from "./actors/trimmer.ts";
-import { BROKER_PORT, BrokerHost } from "./broker_host.ts";
+import { Brokers } from "./brokers.ts";
 import { checkHistory } from "./checkers.ts";
+import { scheduleClusterChaos } from "./cluster_chaos.ts";
+import { clusterPlan } from "./cluster_plan.ts";
 import { EventLoop } from "./event_loop.ts";
 import { History } from "./history.ts";
 import { ReplicatedObjects } from "./lagging_replica.ts";
 import { type Plan, planOf } from "./plan.ts";
 import { Prng } from "./prng.ts";
+import type { Sabotage } from "./sabotage.ts";
 import { CALM_NETWORK, SimNetwork } from "./sim_network.ts";
 import { SimProcess } from "./sim_process.ts";
 import { auditProblems } from "./store_audit.ts";
@@ -44,6 +47,10 @@ const STORE_AUDIT_EVERY_MS = 300;
 
 export interface RunOptions {
   readonly seed: string;
+  /** 1 if left out; 0: 3 to 5, as the seed says. */
+  readonly brokers?: number;
+  /** A fault planted into the brokers, to see that it is seen. */
+  readonly sabotage?: Sabotage;
   /** Gets every line as it is written. */
   readonly onLine?: (line: string) => void;
   /** Changes what the seed decided: for bisecting a failure. */
@@ -88,7 +95,7 @@ class Simulation {
   readonly plan: Plan;
   readonly network: SimNetwork;
   readonly objects: MemoryObjects;
-  readonly host: BrokerHost;
+  readonly brokers: Brokers;
   readonly stage: Stage;
   readonly #actors: Actor[] = [];
   #chaos = true;
@@ -96,7 +103,9 @@ class Simulation {
 
   constructor(readonly options: RunOptions) {
     this.prng = new Prng(options.seed);
-    const plan = planOf(this.prng.fork("plan"));
+    const { brokers = 1 } = options;
+    const alone = planOf(this.prng.fork("plan"));
+    const plan = brokers === 1 ? alone : clusterPlan(alone, this.prng.fork("cluster"), brokers);
     this.plan = options.adjust?.(plan) ?? plan;
     this.network = new SimNetwork(this.loop, this.prng.fork("network"), this.plan.network);
     const { replica } = this.plan;
@@ -107,23 +116,25 @@ class Simulation {
       replica.copiesDeletions,
     );
     const note = (who: string, text: string) => this.#note(who, text);
-    this.host = new BrokerHost({
+    this.brokers = new Brokers({
       loop: this.loop,
       prng: this.prng.fork("host"),
       plan: this.plan,
       network: this.network,
       objects: this.objects,
       history: this.history,
+      sabotage: options.sabotage,
       note,
     });
     this.stage = {
       network: this.network,
       history: this.history,
       topics: [],
-      port: BROKER_PORT,
+      ports: this.brokers.ports,
+      leadership: this.history.leadership,
       closing: false,
       note,
-      incarnationOf: (server) => this.host.incarnationOf(server),
+      incarnationOf: (server) => this.brokers.incarnationOf(server),
     };
   }
 
@@ -134,19 +145,21 @@ class Simulation {
 
   async run(): Promise<RunResult> {
     this.#note("plan", JSON.stringify(this.plan));
-    this.host.start();
+    this.brokers.start();
     this.#openStage();
     this.#scheduleChaos();
     this.#scheduleStoreAudits();
     await this.#until(this.plan.chaosMs, () => false);
     this.#endChaos();
     const rested = await this.#rest("clients", () => this.#actors.every((actor) => actor.finished));
-    if (rested && await this.#audit("auditor-1")) {
-      this.host.process?.kill();
+    if (rested && await this.#restCluster() && await this.#audit("auditor-1")) {
+      this.brokers.settled = this.plan.cluster === undefined;
+      this.brokers.crashAtRest();
       this.#auditStore("after a crash at rest");
       if (await this.#audit("auditor-2")) this.#compareAudits();
+      await this.#restCluster();
       await this.#checkLeftovers();
-      await this.#stopBroker();
+      await this.#stopBrokers();
       this.#auditStore("after the stop", true);
     }
     return this.#result();
@@ -178,7 +191,7 @@ class Simulation {
 
   #auditStore(when: string, swept = false): void {
     const started = this.loop.ticks;
-    this.host.audit().then((report) => {
+    this.brokers.audit().then((report) => {
       if (this.loop.ticks !== started) this.history.problem("a store audit took its time");
       for (const each of auditProblems(report, swept)) this.history.problem(`${each} (${when})`);
       this.#audits++;
@@ -216,7 +229,7 @@ class Simulation {
 
   #scheduleChaos(): void {
     const prng = this.prng.fork("chaos");
-    const { plan, host, loop } = this;
+    const { plan, brokers, loop } = this;
     const repeat = (everyMs: number, run: () => void) => {
       if (everyMs === Infinity) return;
       loop.after(prng.range(0, 2 * everyMs), () => {
@@ -225,28 +238,37 @@ class Simulation {
         repeat(everyMs, run);
       });
     };
-    repeat(plan.crashEveryMs, () => host.crash());
-    repeat(plan.stopEveryMs, () => void host.stop());
-    repeat(plan.pauseEveryMs, () => host.pause(prng.range(1, 1_500)));
-    repeat(plan.metadataOutageEveryMs, () => host.cutMetadata(prng.range(10, 2_000)));
-    repeat(plan.storeOutageEveryMs, () => host.cutStore(prng));
-    repeat(plan.wallJumpEveryMs, () => host.process?.jumpWall(prng.range(-5_000, 60_000)));
+    repeat(plan.crashEveryMs, () => brokers.any().crash());
+    repeat(plan.stopEveryMs, () => void brokers.any().stop());
+    repeat(plan.pauseEveryMs, () => brokers.any().pause(prng.range(1, 1_500)));
+    repeat(plan.metadataOutageEveryMs, () => brokers.any().cutMetadata(prng.range(10, 2_000)));
+    repeat(plan.storeOutageEveryMs, () => brokers.any().cutStore(prng));
+    repeat(
+      plan.wallJumpEveryMs,
+      () => brokers.any().process?.jumpWall(prng.range(-5_000, 60_000)),
+    );
     repeat(plan.resetEveryMs, () => {
       const links = [...this.network.links];
       if (links.length > 0) prng.pick(links).reset();
     });
+    if (plan.cluster === undefined) return;
+    const note = (who: string, text: string) => this.#note(who, text);
+    const failed = (error: unknown) => this.unhandled(error);
+    const own = this.prng.fork("cluster chaos");
+    scheduleClusterChaos({ brokers, weather: plan.cluster, loop, prng: own, note, repeat, failed });
   }
 
   #endChaos(): void {
     this.#note("world", "the faults end");
     this.#chaos = false;
-    this.host.calm = true;
-    Object.assign(this.plan.store, { ...CALM, latencyMinMs: 0.2, latencyMaxMs: 1 });
+    this.brokers.endFaults();
     if (this.plan.replica !== undefined) Object.assign(this.plan.replica.faults, CALM);
     Object.assign(this.plan.network, CALM_NETWORK);
     this.plan.metadata.failBeforeChance = 0;
     this.plan.metadata.failAfterChance = 0;
-    this.host.killZombies();
+    if (this.plan.cluster !== undefined) {
+      this.brokers.prefer("none").catch((error) => this.unhandled(error));
+    }
     this.stage.closing = true;
   }
 
@@ -260,6 +282,18 @@ class Simulation {
     if (await this.#until(REST_LIMIT_MS, done)) return true;
     const awake = this.#actors.filter((actor) => !actor.finished).map((actor) => actor.name);
     this.history.problem(`${what} did not come to rest: ${awake.join(", ")}`);
+    return false;
+  }
+
+  /** Every partition is led by whom it should, and no chain is needed for what others lead. */
+  async #restCluster(): Promise<boolean> {
+    if (await this.#until(REST_LIMIT_MS, () => this.brokers.unsettled().length === 0)) {
+      this.brokers.settled = true;
+      return true;
+    }
+    for (const each of this.brokers.unsettled().slice(0, 10)) {
+      this.history.problem(`the cluster does not come to rest: ${each}`);
+    }
     return false;
   }
 
@@ -303,18 +337,16 @@ class Simulation {
     let left: string[] = [];
     for (let waitedMs = 0; waitedMs < SWEEP_LIMIT_MS; waitedMs += SWEEP_STEP_MS) {
       await this.#until(SWEEP_STEP_MS, () => false);
-      left = await this.host.leftovers();
+      left = await this.brokers.leftovers();
       if (left.length === 0) return;
     }
     for (const each of left) this.history.problem(`left for ever: ${each}`);
   }
 
-  async #stopBroker(): Promise<void> {
+  async #stopBrokers(): Promise<void> {
     let stopped = false;
-    const stop = () => void this.host.stop().then(() => stopped = true);
-    if (this.host.serving) stop();
-    else stopped = true;
-    await this.#rest("the broker's stop", () => stopped);
+    void this.brokers.stopAll().then(() => stopped = true);
+    await this.#rest("the brokers' stop", () => stopped);
   }
 
   #result(): RunResult {
@@ -324,7 +356,7 @@ class Simulation {
     const acked = history.produced.filter((call) => call.outcome === "acked").length;
     this.#note(
       "summary",
-      `${this.loop.ticks} events, ${this.host.incarnations} incarnations, ` +
+      `${this.loop.ticks} events, ${this.brokers.incarnations} incarnations, ` +
         `${history.produced.length} batches (${acked} acknowledged), ` +
         `${history.observed.length} reads, ${history.topics.length} topic changes, ` +
         `${history.offsets.length} offset calls, ${this.objects.size} objects, ` +
@@ -336,7 +368,7 @@ class Simulation {
       lines: this.lines,
       ticks: this.loop.ticks,
       virtualMs: this.loop.nowMs,
-      incarnations: this.host.incarnations,
+      incarnations: this.brokers.incarnations,
       history,
       marks: this.#marks(),
     };

@@ -202,6 +202,16 @@ export class MemoryMetadataView implements MetadataStore {
     for (const lease of this.#leases) lease.resume();
   }
 
+  /** The process behind the view sleeps: its leases run out unless it wakes up in time. */
+  suspend(): void {
+    for (const lease of this.#leases) lease.cutOff();
+  }
+
+  wake(): void {
+    if (this.#state !== "connected") return;
+    for (const lease of this.#leases) lease.resume();
+  }
+
   /** The process behind the view died: leases run out by themselves, nothing works again. */
   crash(): void {
     this.disconnect();

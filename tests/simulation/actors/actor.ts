@@ -6,7 +6,9 @@ import type { History } from "../history.ts";
 import type { Prng } from "../prng.ts";
 import type { SimNetwork } from "../sim_network.ts";
 import type { SimProcess } from "../sim_process.ts";
+import type { Leadership } from "../leadership.ts";
 import { Unanswered, Wire } from "../wire.ts";
+import { ANY, type Destination, Routes } from "./routes.ts";
 
 /** A topic that clients use; admins add and take away. */
 export interface KnownTopic {
@@ -26,7 +28,10 @@ export interface Stage {
   readonly network: SimNetwork;
   readonly history: History;
   readonly topics: KnownTopic[];
-  readonly port: number;
+  /** Where brokers listen. */
+  readonly ports: readonly number[];
+  /** Of several brokers; undefined where one leads everything. */
+  readonly leadership: Leadership | undefined;
   /** Set when actors shall finish what they are at and end. */
   closing: boolean;
   note(who: string, text: string): void;
@@ -61,6 +66,9 @@ export function isTopicGone(code: number): boolean {
 }
 
 export abstract class Actor {
+  readonly #wires = new Map<number, Wire>();
+  readonly #routes: Routes;
+  /** Used last. */
   #wire: Wire | undefined;
   finished = false;
 
@@ -69,7 +77,9 @@ export abstract class Actor {
     readonly stage: Stage,
     readonly process: SimProcess,
     readonly prng: Prng,
-  ) {}
+  ) {
+    this.#routes = new Routes(stage.ports, prng.fork("routes"), (port) => this.#open(port));
+  }
 
   /** Its whole life; ends some time after the stage closes. */
   protected abstract act(): Promise<void>;
@@ -80,7 +90,7 @@ export abstract class Actor {
       this.stage.history.problem(`${this.name} failed: ${text}`);
     }).finally(() => {
       this.finished = true;
-      this.#wire?.close();
+      for (const wire of this.#wires.values()) wire.close();
     });
   }
 
@@ -93,12 +103,27 @@ export abstract class Actor {
   }
 
   /** An open connection; it tries until there is one. */
-  async connected(): Promise<Wire> {
+  async connected(to: Destination = ANY): Promise<Wire> {
     for (;;) {
-      if (this.#wire?.open) return this.#wire;
-      this.#wire = await Wire.open(this.process, this.stage.network, this.stage.port);
-      if (this.#wire === undefined) await this.pause(5, 100);
+      const port = await this.#routes.port(to);
+      const wire = port === undefined ? undefined : await this.#open(port);
+      if (wire !== undefined) return this.#wire = wire;
+      this.#routes.forget(to);
+      await this.pause(5, 100);
     }
+  }
+
+  async #open(port: number): Promise<Wire | undefined> {
+    const known = this.#wires.get(port);
+    if (known?.open) return known;
+    const wire = await Wire.open(this.process, this.stage.network, port);
+    if (wire !== undefined) this.#wires.set(port, wire);
+    return wire;
+  }
+
+  /** Whoever was asked last was the wrong one: look where to ask again. */
+  reroute(to: Destination): void {
+    this.#routes.forget(to);
   }
 
   disconnect(): void {
@@ -111,12 +136,14 @@ export abstract class Actor {
     version: number,
     body: Loose<Request>,
     timeoutMs = 2_000,
+    to: Destination = ANY,
   ): Promise<Response | undefined> {
-    const wire = await this.connected();
+    const wire = await this.connected(to);
     try {
       return await wire.request(api, version, body, timeoutMs);
     } catch (error) {
       if (!(error instanceof Unanswered)) throw error;
+      this.reroute(to);
       return undefined;
     }
   }

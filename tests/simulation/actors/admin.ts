@@ -93,13 +93,21 @@ export class Admin extends Actor {
       incarnation: -1,
     };
     history.topics.push(event);
-    for (let attempts = 0;;) {
+    const alone = this.stage.leadership === undefined;
+    for (let attempts = 0, unknown = 0;;) {
       const body = { topics: [{ name: null, topicId }], timeoutMs: 1_000 };
       const answer = (await this.ask(deleteTopics, 6, body))?.responses[0];
       if (answer?.errorCode === 0) {
         event.outcome = "acked";
         event.incarnation = this.stage.incarnationOf(this.wire!.server);
         break;
+      }
+      // Another broker than the one that made it may have to hear of it yet.
+      if (!alone && answer !== undefined && isTopicGone(answer.errorCode) && attempts === 0) {
+        if (unknown++ < VIEW_LISTS_MAX) {
+          await this.pause(50, 200);
+          continue;
+        }
       }
       if (answer !== undefined && isTopicGone(answer.errorCode)) {
         // An attempt that was not answered clearly did it; brokers may have to hear of it yet.

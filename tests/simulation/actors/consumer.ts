@@ -3,8 +3,10 @@ import { concat } from "../../../core/bytes/mod.ts";
 import { ErrorCode } from "../../../core/protocol/errors.ts";
 import { fetch } from "../../../core/protocol/messages/01_fetch.ts";
 import { listOffsets } from "../../../core/protocol/messages/02_list_offsets.ts";
+import type { Moment } from "../history.ts";
 import { readBatches, type ReadRecord } from "../record_batch.ts";
 import { Actor, isRetriable, isTopicGone, type KnownTopic } from "./actor.ts";
+import type { Destination } from "./routes.ts";
 
 /** Where a log starts that nobody trims. */
 const START = { offset: 0 } as const;
@@ -16,10 +18,17 @@ export interface PartitionRead {
   readonly code: number;
   /** Number of the broker incarnation that answered. */
   readonly incarnation: number;
+  /** When it was asked. */
+  readonly start: Moment;
   readonly logStartOffset: number;
   readonly highWatermark: number;
   /** From the wanted offset on. */
   readonly records: readonly ReadRecord[];
+}
+
+/** Who shall answer for a partition. */
+export function leaderOf({ topicId }: KnownTopic, partition: number): Destination {
+  return { kind: "leader", topicId, partition };
 }
 
 export abstract class Reader extends Actor {
@@ -33,6 +42,7 @@ export abstract class Reader extends Actor {
   ): Promise<PartitionRead | undefined> {
     const version = topic.stable ? this.version(fetch) : this.version(fetch, 13);
     const start = this.stage.history.now();
+    const to = leaderOf(topic, partition);
     const partitions = [{ partition, fetchOffset: offset, partitionMaxBytes: maxBytes }];
     const answer = await this.ask(fetch, version, {
       maxWaitMs,
@@ -40,7 +50,7 @@ export abstract class Reader extends Actor {
       maxBytes,
       isolationLevel: this.prng.below(2),
       topics: [{ topic: topic.name, topicId: topic.topicId, partitions }],
-    }, maxWaitMs + 2_000);
+    }, maxWaitMs + 2_000, to);
     if (answer === undefined) return undefined;
     if (answer.errorCode !== 0) {
       if (!isRetriable(answer.errorCode)) this.unexpected("Fetch", answer.errorCode);
@@ -54,7 +64,9 @@ export abstract class Reader extends Actor {
     const records = readBatches(concat(read.records ?? []))
       .filter((record) => record.offset >= offset);
     const incarnation = this.stage.incarnationOf(this.wire!.server);
-    if (read.errorCode === 0) {
+    if (read.errorCode !== 0) this.reroute(to);
+    else {
+      this.stage.history.sawEpochs(topic.topicId, partition, records);
       this.stage.history.observed.push({
         reader: this.name,
         incarnation,
@@ -69,7 +81,7 @@ export abstract class Reader extends Actor {
       });
     }
     const { errorCode: code, logStartOffset, highWatermark } = read;
-    return { code, incarnation, logStartOffset, highWatermark, records };
+    return { code, incarnation, start, logStartOffset, highWatermark, records };
   }
 
   /** The earliest or latest offset of a stable topic's partition; undefined without an answer. */
@@ -88,10 +100,12 @@ export abstract class Reader extends Actor {
         partitions: [{ partitionIndex: partition, timestamp: latest ? -1 : -2 }],
       }],
     };
-    const answer = await this.ask(listOffsets, this.version(listOffsets, 1), body);
+    const to = leaderOf(topic, partition);
+    const answer = await this.ask(listOffsets, this.version(listOffsets, 1), body, 2_000, to);
     const found = answer?.topics[0]?.partitions[0];
     if (found === undefined) return undefined;
     if (found.errorCode !== 0) {
+      this.reroute(to);
       if (!isRetriable(found.errorCode) && !isTopicGone(found.errorCode)) {
         this.unexpected(`ListOffsets of ${topic.name}/${partition}`, found.errorCode);
       }
@@ -151,7 +165,7 @@ export class Consumer extends Reader {
       }
     } else if (isTopicGone(read.code) || isRetriable(read.code)) {
       await this.pause(5, 50);
-    } else if (read.code === ErrorCode.OFFSET_OUT_OF_RANGE && read.incarnation < this.#newest) {
+    } else if (read.code === ErrorCode.OFFSET_OUT_OF_RANGE && this.#isPast(topic, partition, read)) {
       // A broker that was taken over and doesn't know yet: it ends where it was.
       this.disconnect();
     } else if (read.code === ErrorCode.OFFSET_OUT_OF_RANGE && topic.trimmed) {
@@ -159,6 +173,15 @@ export class Consumer extends Reader {
     } else if (read.code !== ErrorCode.OFFSET_OUT_OF_RANGE || !topic.doomed) {
       this.unexpected(`fetch of ${key} offset ${position}`, read.code);
     }
+  }
+
+  /** Whether the broker that answered may have been replaced. */
+  #isPast({ topicId }: KnownTopic, partition: number, read: PartitionRead): boolean {
+    const { leadership, history } = this.stage;
+    const { incarnation, start } = read;
+    if (leadership === undefined) return incarnation < this.#newest;
+    const now = history.now();
+    return !leadership.heldThroughout(incarnation, topicId, partition, start, now);
   }
 
   /** Goes to where the log starts now. */

@@ -3,6 +3,7 @@
  * is given and commits how far it came.
  */
 import { encodeUtf8 } from "../../../core/bytes/mod.ts";
+import type { Api, Loose } from "../../../core/protocol/api.ts";
 import { ErrorCode } from "../../../core/protocol/errors.ts";
 import { offsetCommit } from "../../../core/protocol/messages/08_offset_commit.ts";
 import { offsetFetch } from "../../../core/protocol/messages/09_offset_fetch.ts";
@@ -13,6 +14,7 @@ import { syncGroup } from "../../../core/protocol/messages/14_sync_group.ts";
 import type { OffsetCall } from "../history.ts";
 import { isRetriable, type KnownTopic } from "./actor.ts";
 import { Reader } from "./consumer.ts";
+import type { Destination } from "./routes.ts";
 
 const SESSION_MS = 3_000;
 const PROTOCOL = { protocolType: "consumer", name: "sim" };
@@ -45,8 +47,21 @@ export class GroupMember extends Reader {
     if (this.#memberId !== "") {
       const { group: groupId } = this;
       const members = [{ memberId: this.#memberId, groupInstanceId: null }];
-      await this.ask(leaveGroup, leaveGroup.maxVersion, { groupId, members });
+      await this.#ask(leaveGroup, leaveGroup.maxVersion, { groupId, members });
     }
+  }
+
+  #ask<Request, Response>(
+    api: Api<Request, Response>,
+    version: number,
+    body: Loose<Request>,
+    timeoutMs = 2_000,
+  ): Promise<Response | undefined> {
+    return this.ask(api, version, body, timeoutMs, this.#coordinator());
+  }
+
+  #coordinator(): Destination {
+    return { kind: "coordinator", group: this.group };
   }
 
   async #join(): Promise<boolean> {
@@ -58,7 +73,7 @@ export class GroupMember extends Reader {
       protocolType: PROTOCOL.protocolType,
       protocols: [{ name: PROTOCOL.name, metadata: encodeUtf8(this.topic.name) }],
     };
-    const joined = await this.ask(joinGroup, this.version(joinGroup), body, 8_000);
+    const joined = await this.#ask(joinGroup, this.version(joinGroup), body, 8_000);
     if (joined === undefined) return false;
     if (joined.errorCode === ErrorCode.MEMBER_ID_REQUIRED) {
       this.#memberId = joined.memberId;
@@ -70,7 +85,7 @@ export class GroupMember extends Reader {
     const assignments = joined.leader === joined.memberId
       ? this.#assign(joined.members.map((member) => member.memberId))
       : [];
-    const synced = await this.ask(syncGroup, this.version(syncGroup), {
+    const synced = await this.#ask(syncGroup, this.version(syncGroup), {
       groupId: this.group,
       generationId: this.#generation,
       memberId: this.#memberId,
@@ -102,7 +117,7 @@ export class GroupMember extends Reader {
   async #work(): Promise<void> {
     const steps = this.prng.between(5, 60);
     for (let step = 0; step < steps && !this.stage.closing; step++) {
-      const beat = await this.ask(heartbeat, this.version(heartbeat), {
+      const beat = await this.#ask(heartbeat, this.version(heartbeat), {
         groupId: this.group,
         generationId: this.#generation,
         memberId: this.#memberId,
@@ -130,7 +145,7 @@ export class GroupMember extends Reader {
 
   async #commit(partition: number, offset: number): Promise<boolean> {
     const call = this.#record("commit", partition, offset);
-    const answer = await this.ask(offsetCommit, this.version(offsetCommit), {
+    const answer = await this.#ask(offsetCommit, this.version(offsetCommit), {
       groupId: this.group,
       generationIdOrMemberEpoch: this.#generation,
       memberId: this.#memberId,
@@ -140,6 +155,7 @@ export class GroupMember extends Reader {
       }],
     });
     call.end = this.stage.history.now();
+    call.incarnation = this.stage.incarnationOf(this.wire!.server);
     const code = answer?.topics[0]?.partitions[0]?.errorCode;
     call.outcome = code === 0
       ? "acked"
@@ -158,8 +174,9 @@ export class GroupMember extends Reader {
       const body = version >= 8
         ? { groups: [{ groupId: this.group, topics }] }
         : { groupId: this.group, topics };
-      const answer = await this.ask(offsetFetch, version, body);
+      const answer = await this.#ask(offsetFetch, version, body);
       call.end = this.stage.history.now();
+    call.incarnation = this.stage.incarnationOf(this.wire!.server);
       const from = version >= 8 ? answer?.groups[0] : answer;
       const found = from?.topics[0]?.partitions[0];
       const code = from?.errorCode || found?.errorCode;
@@ -186,12 +203,14 @@ export class GroupMember extends Reader {
       end: 0,
       outcome: "open",
       offset,
+      incarnation: -1,
     };
     this.stage.history.offsets.push(call);
     return call;
   }
 
   #lost(what: string, code: number): false {
+    this.reroute(this.#coordinator());
     if (code === ErrorCode.UNKNOWN_MEMBER_ID) this.#memberId = "";
     else if (!REJOIN.has(code) && !isRetriable(code)) this.unexpected(what, code);
     return false;

@@ -7,6 +7,7 @@ import { produce } from "../../../core/protocol/messages/00_produce.ts";
 import type { ProduceCall } from "../history.ts";
 import { buildBatch } from "../record_batch.ts";
 import { Actor, isRetriable, isTopicGone, type KnownTopic } from "./actor.ts";
+import { leaderOf } from "./consumer.ts";
 
 const VALUE_AT = 66;
 
@@ -82,8 +83,11 @@ export class PlainProducer extends Actor {
     const { name, topicId } = topic;
     const topicData = [{ name, topicId, partitionData }];
     const body = { transactionalId: null, acks, timeoutMs: 1_500, topicData };
-    const answer = await this.ask(produce, version, body, 3_000);
-    return answer?.responses[0]?.partitionResponses[0];
+    const to = leaderOf(topic, partition);
+    const answer = await this.ask(produce, version, body, 3_000, to);
+    const answered = answer?.responses[0]?.partitionResponses[0];
+    if (answered !== undefined && answered.errorCode !== 0) this.reroute(to);
+    return answered;
   }
 
   #nowMs(): number {

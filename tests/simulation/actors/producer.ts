@@ -5,10 +5,11 @@
 import { ErrorCode } from "../../../core/protocol/errors.ts";
 import { produce } from "../../../core/protocol/messages/00_produce.ts";
 import { initProducerId } from "../../../core/protocol/messages/22_init_producer_id.ts";
-import type { ProduceCall } from "../history.ts";
+import type { Moment, ProduceCall } from "../history.ts";
 import { buildBatch } from "../record_batch.ts";
 import { Unanswered, type Wire } from "../wire.ts";
 import { Actor, isRetriable, isTopicGone, type KnownTopic } from "./actor.ts";
+import { leaderOf } from "./consumer.ts";
 
 const IN_FLIGHT_MAX = 5;
 
@@ -30,6 +31,8 @@ interface Answer {
   readonly code: number;
   readonly baseOffset: number;
   readonly incarnation: number;
+  readonly start: Moment;
+  readonly end: Moment;
 }
 
 export class IdempotentProducer extends Actor {
@@ -124,7 +127,8 @@ export class IdempotentProducer extends Actor {
 
   /** Sends all that is unacknowledged, in order, and takes the answers. */
   async #round(target: Target): Promise<void> {
-    const wire = await this.connected();
+    const to = leaderOf(target.topic, target.partition);
+    const wire = await this.connected(to);
     const sent = [...target.unacked];
     const version = target.topic.stable ? this.version(produce) : this.version(produce, 13);
     const answers = await Promise.all(
@@ -134,7 +138,9 @@ export class IdempotentProducer extends Actor {
     for (let at = 0; at < sent.length; at++) {
       unbroken = this.#settle(target, sent[at]!, answers[at], unbroken) && unbroken;
     }
-    if (!unbroken) await this.pause(5, 150);
+    if (unbroken) return;
+    this.reroute(to);
+    await this.pause(5, 150);
   }
 
   async #send(
@@ -159,10 +165,13 @@ export class IdempotentProducer extends Actor {
       topicData: [{ name, topicId, partitionData }],
     };
     try {
+      const start = this.stage.history.now();
       const answer = await wire.request(produce, version, body, 3_000);
+      const end = this.stage.history.now();
       const partition = answer.responses[0]!.partitionResponses[0]!;
       const incarnation = this.stage.incarnationOf(wire.server);
-      return { code: partition.errorCode, baseOffset: partition.baseOffset, incarnation };
+      const { errorCode: code, baseOffset } = partition;
+      return { code, baseOffset, incarnation, start, end };
     } catch (error) {
       if (!(error instanceof Unanswered)) throw error;
       return undefined;
@@ -181,6 +190,11 @@ export class IdempotentProducer extends Actor {
       return false;
     }
     const { call } = batch;
+    if (answer.code === ErrorCode.NOT_LEADER_OR_FOLLOWER) {
+      const { topicId, partition } = call;
+      const { incarnation, start, end } = answer;
+      this.stage.history.notLeader.push({ incarnation, topicId, partition, start, end });
+    }
     if (answer.code !== 0) {
       const where = `${call.topicId}/${call.partition}`;
       this.stage.note(this.name, `${where} batch ${call.sequence}: error ${answer.code}`);

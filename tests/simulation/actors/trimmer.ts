@@ -3,7 +3,7 @@ import { ErrorCode } from "../../../core/protocol/errors.ts";
 import { deleteRecords } from "../../../core/protocol/messages/21_delete_records.ts";
 import type { TrimCall } from "../history.ts";
 import { isRetriable, isTopicGone, type KnownTopic } from "./actor.ts";
-import { Reader } from "./consumer.ts";
+import { leaderOf, Reader } from "./consumer.ts";
 
 export class Trimmer extends Reader {
   protected override async act(): Promise<void> {
@@ -32,14 +32,16 @@ export class Trimmer extends Reader {
       incarnation: -1,
     };
     this.stage.history.trims.push(call);
+    const to = leaderOf(topic, partition);
     const answer = await this.ask(deleteRecords, this.version(deleteRecords), {
       topics: [{ name: topic.name, partitions: [{ partitionIndex: partition, offset }] }],
       timeoutMs: 1_500,
-    }, 3_000);
+    }, 3_000, to);
     call.end = this.stage.history.now();
     const trimmed = answer?.topics[0]?.partitions[0];
     if (trimmed === undefined) return;
     const { errorCode, lowWatermark } = trimmed;
+    if (errorCode !== 0) this.reroute(to);
     if (errorCode === 0) {
       call.outcome = "acked";
       call.lowWatermark = lowWatermark;

@@ -1,0 +1,49 @@
+/**
+ * What a seed decides beside `plan.ts` where several brokers share a store and metadata. Each kind
+ * of fault is left out altogether in about half of the runs.
+ */
+import { CALM } from "../../drivers/storage/memory/driver.ts";
+import type { Plan } from "./plan.ts";
+import type { Prng } from "./prng.ts";
+
+export const BROKERS_MIN = 3;
+export const BROKERS_MAX = 5;
+
+export interface ClusterWeather {
+  readonly brokers: number;
+  readonly leaseMs: number;
+  /** Mean times between events; Infinity: never. */
+  readonly longPauseEveryMs: number;
+  readonly leaseStormEveryMs: number;
+  readonly moveEveryMs: number;
+  readonly controllerLossEveryMs: number;
+  readonly clientCutEveryMs: number;
+  /** One broker's way to metadata is cut for longer than its lease. */
+  readonly longMetadataCutEveryMs: number;
+}
+
+/** `plan` for a cluster; 0 brokers: as many as the seed says. */
+export function clusterPlan(plan: Plan, prng: Prng, brokers: number): Plan {
+  const every = (low: number, high: number) => prng.chance(0.5) ? prng.range(low, high) : Infinity;
+  const cluster: ClusterWeather = {
+    brokers: brokers > 0 ? brokers : prng.between(BROKERS_MIN, BROKERS_MAX),
+    leaseMs: prng.pick([300, 1_000, 3_000]),
+    longPauseEveryMs: every(1_000, 5_000),
+    leaseStormEveryMs: every(1_500, 6_000),
+    moveEveryMs: every(200, 2_000),
+    controllerLossEveryMs: every(1_500, 6_000),
+    clientCutEveryMs: every(1_000, 5_000),
+    longMetadataCutEveryMs: every(1_500, 6_000),
+  };
+  return {
+    ...plan,
+    chaosMs: prng.range(6_000, 16_000),
+    store: { ...CALM, ...plan.store },
+    clients: {
+      ...plan.clients,
+      partitions: plan.clients.partitions + prng.between(0, 3),
+      members: prng.chance(0.7) ? prng.between(1, 3) : 0,
+    },
+    cluster,
+  };
+}

@@ -1,0 +1,113 @@
+/**
+ * Who led what, and when, by the assignment records: written down at the metadata service in the
+ * moment of each compare-and-set, so checkers may know what no client can.
+ */
+import {
+  assignmentOf,
+  type ChainRef,
+  type PartitionAssignment,
+  sameChain,
+} from "../../core/metadata/assignments.ts";
+import { ASSIGNMENTS_PREFIX } from "../../core/metadata/keys.ts";
+import type { CommitResult, Transaction } from "../../core/metadata/metadata_store.ts";
+import type { Runtime } from "../../core/runtime/mod.ts";
+import { MemoryMetadata } from "../../drivers/metadata/memory/driver.ts";
+import type { History, Moment } from "./history.ts";
+
+/** One incarnation's time as the owner of a partition. */
+export interface Reign {
+  readonly owner: ChainRef;
+  readonly leaderEpoch: number;
+  readonly from: Moment;
+  /** Infinity while it lasts. */
+  to: Moment;
+  /** From when on somebody else is to lead; Infinity while nobody is. */
+  leavesFrom: Moment;
+}
+
+export class Leadership {
+  readonly #reigns = new Map<string, Reign[]>();
+  readonly #incarnations = new Map<string, number>();
+
+  constructor(readonly history: History) {}
+
+  /** The incarnation `number` of the simulation has this broker epoch. */
+  register({ brokerId, brokerEpoch }: ChainRef, number: number): void {
+    this.#incarnations.set(`${brokerId}/${brokerEpoch}`, number);
+  }
+
+  incarnationOf({ brokerId, brokerEpoch }: ChainRef): number {
+    return this.#incarnations.get(`${brokerId}/${brokerEpoch}`) ?? -1;
+  }
+
+  reigns(topicId: string, partition: number): readonly Reign[] {
+    return this.#reigns.get(`${topicId}/${partition}`) ?? [];
+  }
+
+  /** The reign of that incarnation which lasted from `start` to `end`, if there is one. */
+  heldThroughout(
+    incarnation: number,
+    topicId: string,
+    partition: number,
+    start: Moment,
+    end: Moment,
+  ): Reign | undefined {
+    return this.reigns(topicId, partition).find((reign) =>
+      reign.from < start && reign.to > end && this.incarnationOf(reign.owner) === incarnation
+    );
+  }
+
+  /** The record of a topic is another one now; undefined: it is gone. */
+  changed(topicId: string, partitions: readonly PartitionAssignment[] | undefined): void {
+    const now = this.history.now();
+    for (const [key, reigns] of this.#reigns) {
+      if (partitions !== undefined || !key.startsWith(`${topicId}/`)) continue;
+      reigns.at(-1)!.to = Math.min(reigns.at(-1)!.to, now);
+    }
+    partitions?.forEach((record, partition) => this.#note(topicId, partition, record, now));
+  }
+
+  #note(topicId: string, partition: number, record: PartitionAssignment, now: Moment): void {
+    const key = `${topicId}/${partition}`;
+    let reigns = this.#reigns.get(key);
+    if (reigns === undefined) this.#reigns.set(key, reigns = []);
+    const last = reigns.at(-1);
+    const { owner, leaderEpoch, target } = record;
+    if (last !== undefined && last.to === Infinity) {
+      if (sameChain(owner, last.owner) && leaderEpoch === last.leaderEpoch) {
+        if (target === last.owner.brokerId) last.leavesFrom = Infinity;
+        else if (last.leavesFrom === Infinity) last.leavesFrom = now;
+        return;
+      }
+      last.to = now;
+    }
+    if (owner === undefined) return;
+    if (last !== undefined && leaderEpoch <= last.leaderEpoch) {
+      this.history.problem(
+        `I2: the leader epoch of ${key} went from ${last.leaderEpoch} to ${leaderEpoch}`,
+      );
+    }
+    const leavesFrom = target === owner.brokerId ? Infinity : now;
+    reigns.push({ owner, leaderEpoch, from: now, to: Infinity, leavesFrom });
+  }
+}
+
+/** The metadata service, whose changes of leaders are written down. */
+export class SimMetadata extends MemoryMetadata {
+  constructor(runtime: Pick<Runtime, "timers">, readonly leadership: Leadership) {
+    super(runtime);
+  }
+
+  override commit(tx: Transaction): CommitResult {
+    const result = super.commit(tx);
+    if (!result.ok) return result;
+    for (const op of tx.then) {
+      const key = "put" in op ? op.put : op.delete;
+      if (!key.startsWith(ASSIGNMENTS_PREFIX)) continue;
+      const entry = this.get(key);
+      const record = entry === undefined ? undefined : assignmentOf(entry).partitions;
+      this.leadership.changed(key.slice(ASSIGNMENTS_PREFIX.length), record);
+    }
+    return result;
+  }
+}
