@@ -12,7 +12,7 @@ import { cpuSeconds, memory, resetPeak } from "../process_figures.ts";
 import { runTool } from "./java_tools.ts";
 
 const TOOLS = "org.apache.kafka.tools";
-const PARTITIONS = 8;
+export const PARTITIONS = 8;
 const RECORD_BYTES = 1024;
 const TOOL_TIMEOUT_MS = 600_000;
 /** The consumer gives up when nothing arrives for this long. */
@@ -81,8 +81,13 @@ async function expectRecords(peer: Peer, topic: string, records: number): Promis
   if (there !== records) throw new Error(`${topic} has ${there} records, ${records} were sent`);
 }
 
-export async function consume(peer: Peer, topic: string, records: number): Promise<Figures> {
-  return await watched(peer, "consume", records * RECORD_BYTES / GIB, async () => {
+export async function consume(
+  peer: Peer,
+  topic: string,
+  records: number,
+  label = "consume",
+): Promise<Figures> {
+  return await watched(peer, label, records * RECORD_BYTES / GIB, async () => {
     const text = await runTool(
       `${TOOLS}.ConsumerPerformance`,
       ["--bootstrap-server", peer.bootstrap, "--topic", topic, "--messages", `${records}`]
@@ -96,9 +101,9 @@ export async function consume(peer: Peer, topic: string, records: number): Promi
     const got = field("data.consumed.in.nMsg");
     if (!(got === records)) throw new Error(`${got} of ${records} records were consumed\n${text}`);
     return {
-      "consume: MiB/s": field("MB.sec"),
-      "consume: MiB/s without the join": field("fetch.MB.sec"),
-      "consume: records/s without the join": field("fetch.nMsg.sec"),
+      [`${label}: MiB/s`]: field("MB.sec"),
+      [`${label}: MiB/s without the join`]: field("fetch.MB.sec"),
+      [`${label}: records/s without the join`]: field("fetch.nMsg.sec"),
     };
   });
 }

@@ -57,3 +57,15 @@ Deno.test({
     assertStringIncludes(text, "smoke: every record arrived");
   },
 });
+
+Deno.test({
+  name: "bench/on_minio smoke: every record arrives, and its table has no hole",
+  ignore: !java || !await haveMinio("bench/on_minio"),
+  fn: async () => {
+    const text = await run("bench/on_minio.ts", ["--smoke"]);
+    assertStringIncludes(text, "smoke: every record arrived");
+    const rows = text.split("\n").filter((line) => / ms |MiB\/s /.test(line));
+    assertEquals(rows.length, 9, text);
+    for (const row of rows) assert(!row.includes("–"), row);
+  },
+});
