@@ -26,9 +26,9 @@ import { type Peer, startPeer } from "./peers.ts";
 import { compare } from "./store/main.ts";
 
 const HELP = `Usage: deno task bench:minio [options]
-  One table: what the broker takes and gives on a MinIO, the goal, and what the same MinIO takes
-  and gives without a broker (conditional creates of 4 MiB, 4 at a time; range reads of the same;
-  creates of 1 KiB, one at a time). Cold is right after a restart, nothing cached. Needs java and mvn.
+  One table: what the broker takes and gives on a MinIO, the goal, and what the same MinIO does
+  without a broker (conditional creates of 4 MiB, 4 at a time; range reads of the same; creates of
+  1 KiB, one at a time). Cold is right after a restart, nothing cached. Needs java and mvn.
 
   --storage minio     or s3: the driver
   --rounds 2          the table shows medians
@@ -58,7 +58,7 @@ const SEGMENTS = "consume cold, from segments";
 const CALM = "end to end, acks=all, own client: p50 ms";
 const BESIDE = "end to end beside a cold consumer: p50 ms";
 
-/** Figure, what the bare store does in its place, and the goal; less is better for a time. */
+/** Figure, what the bare store does in its place, and the goal; a time is to be less. */
 const ROWS: readonly (readonly [string, string, number | undefined])[] = [
   ["produce tuned: MiB/s", PUT, 90],
   ["produce defaults: MiB/s", PUT, 45],
