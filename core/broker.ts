@@ -18,6 +18,7 @@ import { LEADER_EPOCH, singleNode } from "./cluster/single_node.ts";
 import { GroupCoordinator } from "./groups/coordinator.ts";
 import { shardOf } from "./groups/shards.ts";
 import { handlers } from "./handlers/mod.ts";
+import { Referrals } from "./handlers/fetch/referrals.ts";
 import { FetchSessions } from "./handlers/fetch/sessions.ts";
 import type { BrokerInfo, Rooms } from "./handlers/rooms.ts";
 import { Housekeeping } from "./log/housekeeping.ts";
@@ -184,6 +185,7 @@ class BrokerProcess implements Broker {
       housekeeping.resumeDeletions();
       this.#store.calls.trim(topics);
     });
+    node?.follow(context, chain.options.spacingMs);
     const { rooms, server } = await this.#serve(topics, logs, node);
     housekeeping.start();
     const { brokerEpoch } = incarnation;
@@ -332,8 +334,10 @@ class BrokerProcess implements Broker {
         singleNode(this.clusterId, () => this.#address()),
       topics,
       logs,
+      followed: node?.followed,
       groups,
       producerIds: new ProducerIds(metadata),
+      referrals: new Referrals(runtime.clock),
       fetchSessions: new FetchSessions(runtime, config.fetchSessions),
       fetchBytes: new Semaphore(FETCH_BYTES_IN_FLIGHT_MAX),
     };

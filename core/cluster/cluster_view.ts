@@ -2,6 +2,7 @@ import type { BrokerInfo, ClusterView } from "../handlers/rooms.ts";
 import { type AssignmentView, COORDINATORS } from "../metadata/assignments.ts";
 import type { Membership } from "./membership.ts";
 import type { Preferences } from "./preferences.ts";
+import { readReplicas } from "./read_replicas.ts";
 
 /** The cluster as its metadata says: live brokers, and leaders by the assignment records. */
 export function clusterView(
@@ -20,6 +21,10 @@ export function clusterView(
     const serving = owner !== undefined && membership.isLive(owner) ? owner.brokerId : target;
     const live = membership.brokers().some(({ brokerId }) => brokerId === serving);
     return { leaderId: live ? serving : -1, leaderEpoch: Math.max(leaderEpoch, 0) };
+  };
+  const replicas = (topicId: string, partition: number) => {
+    const { leaderId } = leader(topicId, partition);
+    return readReplicas(membership.brokers(), leaderId, topicId, partition);
   };
   return {
     clusterId,
@@ -43,6 +48,13 @@ export function clusterView(
     canLead: (brokerId) => preferences.canLead(brokerId),
     placement: (topicId, partition) => preferences.placement(topicId, partition),
     prefer: (topicId, wanted) => preferences.prefer(topicId, wanted),
+    readReplicas: replicas,
+    readReplica(topicId, partition, rack) {
+      const ofRack = new Set(
+        membership.brokers().filter((each) => each.rack === rack).map(({ brokerId }) => brokerId),
+      );
+      return replicas(topicId, partition).find((brokerId) => ofRack.has(brokerId)) ?? -1;
+    },
     coordinator: (groupId) => leader(COORDINATORS, shardOf(groupId)).leaderId,
   };
 }

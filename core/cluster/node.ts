@@ -2,7 +2,9 @@
  * One broker of a cluster: registration, the view of the others, leadership that comes and goes,
  * and the controller's work when it falls to this one. Puts the parts of this room together.
  */
+import type { FollowContext } from "../log/followed_log.ts";
 import type { BrokerInfo, ClusterView } from "../handlers/rooms.ts";
+import { FOLLOW_PACE_MIN_MS } from "../config/limits.ts";
 import { AssignmentView, type ChainRef } from "../metadata/assignments.ts";
 import { Follower } from "../metadata/follower.ts";
 import { ASSIGNMENTS_PREFIX } from "../metadata/keys.ts";
@@ -14,6 +16,7 @@ import type { ObjectStore } from "../storage/object_store.ts";
 import { ChainReaper } from "./chain_reaper.ts";
 import { clusterView } from "./cluster_view.ts";
 import { Controller } from "./controller.ts";
+import { FollowedLogs } from "./followed_logs.ts";
 import { Membership } from "./membership.ts";
 import { type Holdings, Ownership } from "./ownership.ts";
 import { Preferences } from "./preferences.ts";
@@ -39,6 +42,7 @@ export class ClusterNode {
   #ownership: Ownership | undefined;
   #controller: Controller | undefined;
   #reaper: ChainReaper | undefined;
+  #followed: FollowedLogs | undefined;
   readonly #follower: Follower;
 
   constructor(readonly options: ClusterNodeOptions) {
@@ -63,6 +67,10 @@ export class ClusterNode {
     return this.#ownership?.leads(topicId, partition) ?? false;
   }
 
+  get followed(): FollowedLogs | undefined {
+    return this.#followed;
+  }
+
   leaderEpoch(topicId: string, partition: number): number {
     return this.#ownership?.leaderEpoch(topicId, partition) ?? -1;
   }
@@ -70,6 +78,23 @@ export class ClusterNode {
   /** Partitions and coordinator shards that are led here. */
   get leadCount(): number {
     return this.#ownership?.count ?? 0;
+  }
+
+  /** Serves reads of partitions that others lead, if it has a rack, once it has started. */
+  follow(context: FollowContext, spacingMs: number): void {
+    const { metadata, topics, self } = this.options;
+    const { assignments } = this;
+    if (this.options.address().rack === null) return;
+    // It looks as often as leaders commit; not so often where commits cost nothing.
+    const paceMs = Math.max(spacingMs, FOLLOW_PACE_MIN_MS);
+    this.#followed = new FollowedLogs({
+      context,
+      metadata,
+      topics,
+      assignments,
+      self,
+      paceMs,
+    });
   }
 
   /** Registers and begins to lead; rejects when the metadata store cannot be reached. */
@@ -111,6 +136,7 @@ export class ClusterNode {
     // First of all: an owner that isn't known to live would be taken for dead, and sealed.
     await membership.follow();
     await this.#follower.start();
+    await this.#followed?.start();
     await membership.start();
     topics.onChange(() => this.#changed());
     this.#reaper.start();
@@ -125,6 +151,8 @@ export class ClusterNode {
       controllerId: -1,
       brokers: () => [this.options.address()],
       leader: () => ({ leaderId: -1, leaderEpoch: -1 }),
+      readReplicas: () => [],
+      readReplica: () => -1,
       coordinator: () => -1,
       shared: true,
       canLead: () => false,
@@ -152,6 +180,8 @@ export class ClusterNode {
       },
       brokers: () => now().brokers(),
       leader: (topicId, partition) => now().leader(topicId, partition),
+      readReplicas: (topicId, partition) => now().readReplicas(topicId, partition),
+      readReplica: (topicId, partition, rack) => now().readReplica(topicId, partition, rack),
       coordinator: (groupId) => now().coordinator(groupId),
       shared: before.shared,
       canLead: (brokerId) => now().canLead(brokerId),
@@ -186,6 +216,7 @@ export class ClusterNode {
     await this.#reaper?.stop();
     await this.#controller?.stop();
     await this.#ownership?.stop();
+    await this.#followed?.stop();
     await this.#follower.stop();
     await this.#membership?.stop();
   }
@@ -193,5 +224,6 @@ export class ClusterNode {
   #changed(): void {
     this.#controller?.poke();
     this.#ownership?.poke();
+    this.#followed?.changed();
   }
 }

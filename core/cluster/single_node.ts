@@ -11,6 +11,8 @@ export function singleNode(clusterId: string, self: () => BrokerInfo): ClusterVi
       return self().nodeId;
     },
     brokers: () => [self()],
+    readReplicas: () => [],
+    readReplica: () => -1,
     coordinator: () => self().nodeId,
     shared: false,
     canLead: (brokerId) => brokerId === self().nodeId,

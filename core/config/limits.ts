@@ -39,6 +39,35 @@ export const LOG_LINE_INTERVAL_MS = 5_000;
 /** Longest pause after a failed accept (no file descriptors); it starts at 10 ms and doubles. */
 export const ACCEPT_BACKOFF_MAX_MS = 1_000;
 
+// --- cluster: partitions that are followed -------------------------------------------------------
+
+/** Partitions of other leaders that are followed for readers; beyond it the reader is sent to the
+ * leader. A few KiB each: its manifest, and what its tail names. */
+export const FOLLOWED_PARTITIONS_MAX = 10_000;
+
+/** Batches that are kept of one followed chain, about 185 bytes each; beyond it the oldest go, and
+ * who begins to follow a partition waits until a manifest covers those. */
+export const FOLLOWED_BATCHES_MAX = 250_000;
+
+/** A partition that nobody has read for this long is not followed any more; nor is its chain when
+ * it was the last one. */
+export const FOLLOW_IDLE_MS = 60_000;
+
+/** Least pause between two looks at a chain that somebody waits for and that had no more: a GET
+ * that finds nothing costs as much as one that does. */
+export const FOLLOW_PACE_MIN_MS = 20;
+
+/** Longest pause between two looks at an idle chain that somebody waits for: what a record that
+ * comes after a long silence may be late, against requests that find nothing. */
+export const FOLLOW_PAUSE_MAX_MS = 500;
+
+/** Manifests of followed partitions that are read at the same time. */
+export const FOLLOW_RELOADS_PARALLEL = 16;
+
+/** Readers that came back to the leader from a follower, kept at most; beyond it the oldest are
+ * forgotten, and may be sent to their follower once more in vain. */
+export const REFERRALS_MAX = 20_000;
+
 // --- handlers: fetch ----------------------------------------------------------------------------
 
 /** Largest fetch response, whatever client and settings ask for: Kafka's consumer default. */

@@ -117,7 +117,9 @@ const broker = {
     default: null,
     scope: "broker",
     kafka: "broker.rack",
-    doc: "Rack or availability zone of this broker, as Metadata tells it.",
+    doc:
+      "Rack or availability zone of this broker, as Metadata tells it. In a cluster the broker " +
+      "serves reads of consumers with that `client.rack`, of partitions that others lead, too.",
   }),
   clusterId: row({
     category: "broker",

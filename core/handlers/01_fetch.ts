@@ -9,17 +9,20 @@
  * Returns whole batches as they are stored: at least one, even above the limits, if there is one
  * (KIP-74). v7: fetch sessions (KIP-227). v9: leader epochs (KIP-320). v12: diverging epochs
  * (KIP-595). v13: topic ids (KIP-516). v16: the leader in answers of a non-leader (KIP-951).
- * Not done: preferred read replicas (KIP-392: -1 is answered); replicas as fetchers (treated as
- * consumers: they see committed records only).
+ * v11: a reader with a rack is sent to a broker there that follows the leader (KIP-392), and read
+ * from as a follower where this broker does not lead: a position that it has not seen committed yet
+ * is OFFSET_NOT_AVAILABLE after a moment, which sends the reader to the leader. Not done: replicas
+ * as fetchers (treated as consumers: they see committed records only).
  */
 import { FETCH_READS_PARALLEL, STORAGE_ERROR_PAUSE_MS } from "../config/limits.ts";
 import type { LooseResponseOf, RequestOf } from "../protocol/api.ts";
 import { ErrorCode } from "../protocol/errors.ts";
 import { fetch } from "../protocol/messages/01_fetch.ts";
 import { sleep } from "../runtime/mod.ts";
+import { readerOf } from "./fetch/referrals.ts";
 import { findLogs, PartitionFetch } from "./fetch/partition_fetch.ts";
 import { readPartitions } from "./fetch/read.ts";
-import { waitForBytes } from "./fetch/wait.ts";
+import { waitForBytes, waitForFollowers } from "./fetch/wait.ts";
 import { handler, type RequestContext } from "./handler.ts";
 import type { Rooms } from "./rooms.ts";
 
@@ -29,6 +32,7 @@ type TopicResponse = NonNullable<Response["responses"]>[number];
 type PartitionResponse = NonNullable<TopicResponse["partitions"]>[number];
 
 const TOPIC_IDS_SINCE = 13;
+const RACKS_SINCE = 11;
 const STORAGE_ERROR_SINCE = 6;
 const READ_COMMITTED = 1;
 
@@ -44,7 +48,13 @@ async function serveFetch(
   if (typeof plan === "number") return { errorCode: plan, sessionId: 0 };
   const byId = apiVersion >= TOPIC_IDS_SINCE;
   const fetches = plan.targets.map((target) => new PartitionFetch(target));
-  await findLogs(rooms, fetches, byId, FETCH_READS_PARALLEL);
+  const withRack = apiVersion >= RACKS_SINCE && request.rackId !== "";
+  await findLogs(rooms, fetches, byId, FETCH_READS_PARALLEL, withRack);
+  if (withRack) {
+    await waitForFollowers(rooms.runtime, fetches, request.maxWaitMs, signal);
+    for (const one of fetches) one.check();
+    refer(rooms, context, fetches, request.rackId);
+  }
   const isolation = request.isolationLevel === READ_COMMITTED
     ? "read_committed"
     : "read_uncommitted";
@@ -55,6 +65,7 @@ async function serveFetch(
     await waitForBytes(rooms.runtime, fetches, { isolation, minBytes, maxWaitMs, signal });
     for (const one of fetches) one.check();
   }
+  for (const one of fetches) one.giveUpBehind();
   if (!signal.aborted) {
     const { fetchBytes, runtime } = rooms;
     await readPartitions(context, fetches, isolation, maxBytes, fetchBytes, runtime.log);
@@ -70,6 +81,24 @@ async function serveFetch(
     responses: groupByTopic(rooms, fetches, named, apiVersion),
     nodeEndpoints: fetches.some((one) => namesLeader(one)) ? endpoints(rooms) : [],
   };
+}
+
+/** Sends the reader of partitions that are led here to where its rack has them. */
+function refer(
+  rooms: Rooms,
+  context: RequestContext,
+  fetches: readonly PartitionFetch[],
+  rack: string,
+): void {
+  for (const one of fetches) {
+    if (!one.readable || one.log!.following) continue;
+    const { topicId, partition } = one.log!;
+    const replica = rooms.cluster.readReplica(topicId, partition, rack);
+    if (replica < 0) continue;
+    const reader = readerOf(context, topicId, partition);
+    if (!rooms.referrals.refer(reader, one.target.fetchOffset)) continue;
+    one.preferredReadReplica = replica;
+  }
 }
 
 /** Whether the store's being away is all that there is to tell. */
@@ -115,6 +144,7 @@ function partitionResponse(
     highWatermark: one.highWatermark,
     lastStableOffset: one.lastStableOffset,
     logStartOffset: one.logStartOffset,
+    preferredReadReplica: one.preferredReadReplica,
     abortedTransactions: one.result?.abortedTransactions ?? null,
     records: one.errorCode === 0 && one.result !== undefined ? one.result.records : [],
   };

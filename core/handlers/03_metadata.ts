@@ -5,7 +5,8 @@
  *
  * Null topics (v0: an empty list) means all. An unknown name is created when client (v4+) and
  * broker allow it, and the answer has it already; an unknown id (v12+) is UNKNOWN_TOPIC_ID. A
- * partition's replicas are its leader alone. Works through a metadata outage, but for what must
+ * partition's replicas are its leader, first, and one broker of each other rack, which serves reads
+ * of it (KIP-392). Works through a metadata outage, but for what must
  * be created: that gets LEADER_NOT_AVAILABLE, which clients retry. Ids before v12 are
  * INVALID_REQUEST.
  */

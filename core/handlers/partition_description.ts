@@ -8,7 +8,10 @@ export interface PartitionDescription {
   readonly partitionIndex: number;
   readonly leaderId: number;
   readonly leaderEpoch: number;
-  /** The leader alone: the object store replicates, brokers hold no copies. */
+  /**
+   * The leader, and who serves reads of it in other racks, since a client goes to no other broker.
+   * The object store replicates; brokers hold no copies.
+   */
   readonly replicaNodes: readonly number[];
   readonly isrNodes: readonly number[];
   readonly offlineReplicas: readonly number[];
@@ -20,7 +23,8 @@ export function describePartition(
   partitionIndex: number,
 ): PartitionDescription {
   const { leaderId, leaderEpoch } = rooms.cluster.leader(topic.id, partitionIndex);
-  const replicas = leaderId < 0 ? [] : [leaderId];
+  const readers = rooms.cluster.readReplicas(topic.id, partitionIndex);
+  const replicas = leaderId < 0 ? [] : [leaderId, ...readers];
   return {
     errorCode: leaderId < 0 ? ErrorCode.LEADER_NOT_AVAILABLE : ErrorCode.NONE,
     partitionIndex,

@@ -1,10 +1,12 @@
 /** The rooms that handlers may call; broker.ts fills it. */
 import type { Config } from "../config/config.ts";
 import type { GroupCoordinator } from "../groups/coordinator.ts";
+import type { FollowedLogs } from "../cluster/followed_logs.ts";
 import type { LogManager } from "../log/log_manager.ts";
 import type { ProducerIds } from "../metadata/producer_ids.ts";
 import type { TopicRegistry } from "../metadata/topics.ts";
 import type { Runtime, Semaphore } from "../runtime/mod.ts";
+import type { Referrals } from "./fetch/referrals.ts";
 import type { FetchSessions } from "./fetch/sessions.ts";
 
 /** Who the cluster is, as Metadata, DescribeCluster and FindCoordinator tell it. */
@@ -17,6 +19,10 @@ export interface ClusterView {
   brokers(): readonly BrokerInfo[];
   /** Node id of the partition's leader and its epoch; leader -1 when there is none now. */
   leader(topicId: string, partition: number): { leaderId: number; leaderEpoch: number };
+  /** Brokers that serve reads of it besides its leader: one of each other rack (KIP-392). */
+  readReplicas(topicId: string, partition: number): readonly number[];
+  /** The one of them in the reader's rack; -1: the leader is as near, or nobody is there. */
+  readReplica(topicId: string, partition: number, rack: string): number;
   /** Node id of the group's coordinator; -1 when there is none now. */
   coordinator(groupId: string): number;
   /** Whether partitions can be moved between brokers; else this one leads all of them. */
@@ -54,9 +60,12 @@ export interface Rooms {
   readonly cluster: ClusterView;
   readonly topics: TopicRegistry;
   readonly logs: LogManager;
+  /** Partitions of other leaders, for readers of this broker's rack; undefined without a rack. */
+  readonly followed: Pick<FollowedLogs, "open"> | undefined;
   readonly groups: GroupCoordinator;
   readonly producerIds: ProducerIds;
   readonly fetchSessions: FetchSessions;
+  readonly referrals: Referrals;
   /** Bytes fetched and not yet sent: `new Semaphore(FETCH_BYTES_IN_FLIGHT_MAX)`. */
   readonly fetchBytes: Semaphore;
 }

@@ -54,10 +54,13 @@ export interface ProducerStateView {
   readonly currentTxnStartOffset: number;
 }
 
-export interface PartitionLog {
+/** What a fetch needs of a partition, whether this broker leads it or follows its leader. */
+export interface ReadablePartition {
   readonly topicId: string;
   readonly topic: string;
   readonly partition: number;
+  /** Another broker leads it: what is committed is seen here a moment later, and nothing else. */
+  readonly following: boolean;
   /**
    * Not 0: the code that everything is answered with, since the topic is deleted or somebody else
    * leads. The offsets below then tell nothing any more.
@@ -67,19 +70,12 @@ export interface PartitionLog {
   readonly logStartOffset: number;
   readonly highWatermark: number;
   readonly lastStableOffset: number;
-  /** Includes what is appended and not yet committed. */
+  /** Includes what is appended and not yet committed; unknown (Infinity) where it is followed. */
   readonly logEndOffset: number;
-  /** Bytes of all committed batches from the log start on. */
-  readonly sizeBytes: number;
-  /**
-   * Checks and appends the record batches in `bytes[start, end)`. Synchronous: the bytes are copied
-   * before it returns (base offset and leader epoch are patched in place first).
-   */
-  append(bytes: Uint8Array, start: number, end: number, produceVersion: number): AppendResult;
   /**
    * Reads from `offset` up to the limit of `isolation`, at most `maxBytes` but, where
    * `atLeastOneBatch`, never less than one whole batch if there is one. OFFSET_OUT_OF_RANGE outside
-   * [logStartOffset, highWatermark].
+   * [logStartOffset, logEndOffset].
    */
   read(
     offset: number,
@@ -92,14 +88,25 @@ export interface PartitionLog {
   readable(offset: number, isolation: Isolation, enough: number): number;
   /** Calls `advanced` whenever the high watermark or last stable offset moves; returns "stop". */
   onAdvance(advanced: () => void): () => void;
-  /** First offset whose record timestamp is at least `timestampMs` (KIP-33 semantics). */
-  offsetForTimestamp(timestampMs: number, isolation: Isolation): Promise<TimestampOffset>;
-  /** The record with the greatest timestamp (KIP-734). */
-  offsetOfMaxTimestamp(): Promise<TimestampOffset>;
   /**
    * Largest epoch at most `epoch`, with its exclusive end offset; (-1, -1) when unknown (KIP-101).
    */
   endOffsetForEpoch(epoch: number): { leaderEpoch: number; endOffset: number };
+}
+
+/** A partition that this broker leads. */
+export interface PartitionLog extends ReadablePartition {
+  /** Bytes of all committed batches from the log start on. */
+  readonly sizeBytes: number;
+  /**
+   * Checks and appends the record batches in `bytes[start, end)`. Synchronous: the bytes are copied
+   * before it returns (base offset and leader epoch are patched in place first).
+   */
+  append(bytes: Uint8Array, start: number, end: number, produceVersion: number): AppendResult;
+  /** First offset whose record timestamp is at least `timestampMs` (KIP-33 semantics). */
+  offsetForTimestamp(timestampMs: number, isolation: Isolation): Promise<TimestampOffset>;
+  /** The record with the greatest timestamp (KIP-734). */
+  offsetOfMaxTimestamp(): Promise<TimestampOffset>;
   /**
    * Moves the log start offset up to `offset` (-1: the high watermark); durable when it resolves.
    */

@@ -7,7 +7,7 @@ import type { TopicInfo } from "../metadata/topics.ts";
 import { ErrorCode, type ErrorCodeValue } from "../protocol/errors.ts";
 import { invariant } from "../runtime/assert.ts";
 import { partitionPrefix } from "../storage/keys.ts";
-import type { MergePlan } from "../storage/manifest.ts";
+import type { MergePlan, SegmentInfo } from "../storage/manifest.ts";
 import type { RowSink, WalObject } from "../storage/wal/commit.ts";
 import type { BatchRow } from "../storage/wal/format.ts";
 import { admitBatch, type Refusal } from "./admission.ts";
@@ -24,7 +24,7 @@ import type {
 } from "./partition.ts";
 import { outOfOrder, ProducerStates } from "./producer_state.ts";
 import { deleteRecords } from "./retention.ts";
-import { readLog } from "./read.ts";
+import { readableBytes, type ReadableLog, readLog } from "./read.ts";
 import { Tail, type TailEntry } from "./tail.ts";
 import type { TopicTraffic } from "./topic_traffic.ts";
 import { findMaxTimestamp, findTimestamp } from "./timestamps.ts";
@@ -32,7 +32,8 @@ import { findMaxTimestamp, findTimestamp } from "./timestamps.ts";
 /** Settles with 0 when the commit that holds a batch is durable. */
 export type Pending = Promise<ErrorCodeValue>;
 
-export class PartitionLogState implements PartitionLog, RowSink {
+export class PartitionLogState implements PartitionLog, ReadableLog, RowSink {
+  readonly following = false;
   readonly topicId: string;
   readonly topic: string;
   /** The partition's directory in the bucket. */
@@ -122,6 +123,17 @@ export class PartitionLogState implements PartitionLog, RowSink {
       this.#sized = { of: segments, bytes };
     }
     return this.#sized.bytes;
+  }
+
+  get segments(): readonly SegmentInfo[] {
+    return this.checkpoint.segments;
+  }
+
+  async reload(): Promise<void> {
+    await this.checkpoint.update(async () => {
+      await this.checkpoint.load();
+      return undefined;
+    });
   }
 
   append(bytes: Uint8Array, start: number, end: number, produceVersion: number): AppendResult {
@@ -252,19 +264,7 @@ export class PartitionLogState implements PartitionLog, RowSink {
   }
 
   readable(offset: number, isolation: Isolation, enough: number): number {
-    const limit = this.limit(isolation);
-    if (offset >= limit || offset < this.logStartOffset) return 0;
-    let bytes = 0;
-    for (const segment of this.checkpoint.segments) {
-      if (segment.lastOffset >= offset) bytes += segment.bytes;
-      if (bytes >= enough) return bytes;
-    }
-    const { entries } = this.tail;
-    for (let index = this.tail.indexOf(offset); index < entries.length; index++) {
-      bytes += entries[index]!.row.length;
-      if (bytes >= enough) return bytes;
-    }
-    return bytes;
+    return readableBytes(this, offset, isolation, enough);
   }
 
   offsetForTimestamp(timestampMs: number, isolation: Isolation): Promise<TimestampOffset> {

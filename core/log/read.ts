@@ -4,9 +4,11 @@ import { ErrorCode, type ErrorCodeValue } from "../protocol/errors.ts";
 import { inTime } from "../runtime/in_time.ts";
 import { StoreError } from "../storage/object_store.ts";
 import { LeaseSet } from "./lease.ts";
+import type { SegmentInfo } from "../storage/manifest.ts";
+import type { LogContext } from "./log_context.ts";
 import type { Isolation, ReadResult } from "./partition.ts";
-import type { PartitionLogState } from "./partition_log.ts";
 import { SegmentGoneError } from "./segment_reader.ts";
+import type { Tail } from "./tail.ts";
 
 export interface ReadRequest {
   readonly offset: number;
@@ -14,6 +16,28 @@ export interface ReadRequest {
   readonly isolation: Isolation;
   readonly atLeastOneBatch: boolean;
   readonly signal: AbortSignal;
+}
+
+/** What a read needs of a partition, led or followed. */
+export interface ReadableLog {
+  readonly context: Pick<
+    LogContext,
+    "runtime" | "cache" | "readAhead" | "segments" | "readaheadSegments" | "signal"
+  >;
+  /** The partition's directory. */
+  readonly prefix: string;
+  readonly closed: ErrorCodeValue;
+  readonly logStartOffset: number;
+  readonly highWatermark: number;
+  /** A reader may be as far as this, having read at a broker that heard of a commit earlier. */
+  readonly logEndOffset: number;
+  readonly tail: Tail;
+  readonly segments: readonly SegmentInfo[];
+  /** Exclusive end of what a reader of this isolation sees. */
+  limit(isolation: Isolation): number;
+  /** Takes the newest manifest. */
+  reload(): Promise<void>;
+  countRead(bytes: number): void;
 }
 
 const RELOADS_MAX = 3;
@@ -24,15 +48,15 @@ const RELOAD_PATIENCE_MS = 10_000;
 const TAIL_AHEAD_BYTES = 1 << 20;
 
 /** See PartitionLog.read; StoreErrors pass through. */
-export async function readLog(log: PartitionLogState, o: ReadRequest): Promise<ReadResult> {
+export async function readLog(log: ReadableLog, o: ReadRequest): Promise<ReadResult> {
   return await reloaded(log, async () => {
     if (log.closed !== 0) return nothing(log.closed, o);
-    if (o.offset < log.logStartOffset || o.offset > log.highWatermark) {
+    if (o.offset < log.logStartOffset || o.offset > log.logEndOffset) {
       return nothing(ErrorCode.OFFSET_OUT_OF_RANGE, o);
     }
     if (o.offset >= log.limit(o.isolation)) return nothing(0, o);
     const tailFirst = log.tail.first?.row.baseOffset ?? log.highWatermark;
-    const segments = log.checkpoint.segments;
+    const { segments } = log;
     const at = segmentIndex(segments, o.offset);
     const segment = segments[at];
     if (o.offset >= tailFirst) return await readTail(log, o);
@@ -65,18 +89,36 @@ export async function readLog(log: PartitionLogState, o: ReadRequest): Promise<R
   });
 }
 
+/** Bytes that can be read from `offset` on, about, counted up to `enough`; no I/O. */
+export function readableBytes(
+  log: ReadableLog,
+  offset: number,
+  isolation: Isolation,
+  enough: number,
+): number {
+  if (offset >= log.limit(isolation) || offset < log.logStartOffset) return 0;
+  let bytes = 0;
+  for (const segment of log.segments) {
+    if (segment.lastOffset >= offset) bytes += segment.bytes;
+    if (bytes >= enough) return bytes;
+  }
+  const { entries } = log.tail;
+  for (let index = log.tail.indexOf(offset); index < entries.length; index++) {
+    bytes += entries[index]!.row.length;
+    if (bytes >= enough) return bytes;
+  }
+  return bytes;
+}
+
 /** Runs `read` again with the newest manifest, a few times, while what it looks for is gone. */
-export async function reloaded<T>(log: PartitionLogState, read: () => Promise<T>): Promise<T> {
+export async function reloaded<T>(log: ReadableLog, read: () => Promise<T>): Promise<T> {
   for (let reloads = 0;; reloads++) {
     try {
       return await read();
     } catch (error) {
       if (!(error instanceof SegmentGoneError) || reloads >= RELOADS_MAX) throw asStoreError(error);
       // The manifest at hand is old: somebody else's retention went on without us.
-      const reload = log.checkpoint.update(async () => {
-        await log.checkpoint.load();
-        return undefined;
-      });
+      const reload = log.reload().then(() => true);
       // It waits behind other updates, which write until the store takes it.
       const { timers } = log.context.runtime;
       if (await inTime(timers, RELOAD_PATIENCE_MS, reload) === undefined) {
@@ -123,7 +165,7 @@ interface TailRun {
 
 /** The runs of whole batches from entry `from` on, and the entry behind them. */
 function runsOf(
-  log: PartitionLogState,
+  log: ReadableLog,
   from: number,
   limit: number,
   maxBytes: number,
@@ -149,7 +191,7 @@ function runsOf(
   return { runs, bytes, next };
 }
 
-async function readTail(log: PartitionLogState, o: ReadRequest): Promise<ReadResult> {
+async function readTail(log: ReadableLog, o: ReadRequest): Promise<ReadResult> {
   const { cache, readAhead, signal } = log.context;
   const limit = log.limit(o.isolation);
   const leases = new LeaseSet();

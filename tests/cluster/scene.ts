@@ -1,5 +1,6 @@
 /** Several brokers without servers and clients: the rooms that lead, take over and hand over. */
 import { logHoldings } from "../../core/cluster/log_holdings.ts";
+import type { FollowedLogs } from "../../core/cluster/followed_logs.ts";
 import { ClusterNode } from "../../core/cluster/node.ts";
 import { join } from "../../core/cluster/recovery.ts";
 import { defaultConfig } from "../../core/config/mod.ts";
@@ -16,6 +17,7 @@ import { topicSettings } from "../../core/metadata/topic_config.ts";
 import { TopicRegistry } from "../../core/metadata/topics.ts";
 import { BlockCache } from "../../core/storage/block_cache.ts";
 import { ReadAhead } from "../../core/storage/read_ahead.ts";
+import type { ObjectStore } from "../../core/storage/object_store.ts";
 import { WalChain } from "../../core/storage/wal/chain.ts";
 import { SlabPool } from "../../core/storage/wal/slab_pool.ts";
 import { MemoryMetadata } from "../../drivers/metadata/memory/driver.ts";
@@ -49,8 +51,12 @@ export class ClusterScene {
     this.metadata = metadata;
   }
 
-  async start(brokerId: number, rack: string | null = null): Promise<TestNode> {
-    const node = new TestNode(this, brokerId, rack);
+  async start(
+    brokerId: number,
+    rack: string | null = null,
+    wrap?: (store: ObjectStore) => ObjectStore,
+  ): Promise<TestNode> {
+    const node = new TestNode(this, brokerId, rack, wrap);
     await node.start();
     this.nodes.push(node);
     await this.settle();
@@ -84,6 +90,8 @@ export class TestNode {
   chain!: WalChain;
   logs!: Logs;
   ledger!: WalLedger;
+  /** Where it has a rack. */
+  followed: FollowedLogs | undefined;
   brokerEpoch = -1;
   fenced = false;
   readonly #abort = new AbortController();
@@ -92,6 +100,7 @@ export class TestNode {
     readonly scene: ClusterScene,
     readonly brokerId: number,
     readonly rack: string | null,
+    readonly wrap: (store: ObjectStore) => ObjectStore = (store) => store,
   ) {
     this.metadata = scene.metadata.connect();
     this.topics = new TopicRegistry({
@@ -104,7 +113,7 @@ export class TestNode {
   async start(): Promise<void> {
     const { brokerId, metadata, scene, topics } = this;
     const { runtime } = scene;
-    const store = memoryStore(scene.objects, runtime);
+    const store = this.wrap(memoryStore(scene.objects, runtime));
     const { signal } = this.#abort;
     await topics.start();
     const base = { runtime, store, metadata, namespace: "ns", brokerId, signal };
@@ -168,6 +177,8 @@ export class TestNode {
       producerExpirationMs: 86_400_000,
       signal,
     };
+    node.follow(context, 50);
+    this.followed = node.followed;
     const leads = (topicId: string, partition: number) => node.leads(topicId, partition);
     this.logs = new Logs(context, topics, recovered, leads);
     await node.start(logHoldings(this.logs, chain, {

@@ -1,4 +1,5 @@
 /** Rooms with partitions in memory, for tests of handlers that only read logs. */
+import { Referrals } from "../../core/handlers/fetch/referrals.ts";
 import { FetchSessions } from "../../core/handlers/fetch/sessions.ts";
 import type { RequestContext, Rooms } from "../../core/handlers/mod.ts";
 import { FETCH_BYTES_IN_FLIGHT_MAX } from "../../core/config/limits.ts";
@@ -18,6 +19,7 @@ import { MemoryNetwork } from "../server/memory_network.ts";
 
 /** A log of batches with one offset each; `put` appends and commits. */
 export class FakeLog implements PartitionLog {
+  following = false;
   closed: ErrorCodeValue = ErrorCode.NONE;
   leaderEpoch = 3;
   logStartOffset = 0;
@@ -43,8 +45,11 @@ export class FakeLog implements PartitionLog {
     return this.batches.length;
   }
 
+  /** Appended and not yet committed. */
+  uncommitted = 0;
+
   get logEndOffset(): number {
-    return this.batches.length;
+    return this.batches.length + this.uncommitted;
   }
 
   get sizeBytes(): number {
@@ -118,9 +123,9 @@ export class FakeLog implements PartitionLog {
   endOffsetForEpoch(epoch: number): { leaderEpoch: number; endOffset: number } {
     if (epoch < 1) return { leaderEpoch: -1, endOffset: -1 };
     if (epoch >= this.leaderEpoch) {
-      return { leaderEpoch: this.leaderEpoch, endOffset: this.logEndOffset };
+      return { leaderEpoch: this.leaderEpoch, endOffset: this.highWatermark };
     }
-    return { leaderEpoch: epoch, endOffset: Math.min(2, this.logEndOffset) };
+    return { leaderEpoch: epoch, endOffset: Math.min(2, this.highWatermark) };
   }
 
   deleteRecords(offset: number): Promise<{ errorCode: ErrorCodeValue; logStartOffset: number }> {
@@ -159,6 +164,10 @@ export class FakeRooms {
   /** Answer of `open` instead of the log. */
   openError: ErrorCodeValue = ErrorCode.NONE;
   loadsLate = false;
+  /** What a follower has, by topic id and partition; see `follow`. */
+  readonly followedLogs = new Map<string, FakeLog>();
+  /** The read replica of every partition, by rack. */
+  readonly readReplicas = new Map<string, number>();
 
   constructor(
     topics: Readonly<Record<string, number>>,
@@ -175,7 +184,14 @@ export class FakeRooms {
       runtime: this.runtime,
       fetchSessions: this.fetchSessions,
       fetchBytes: this.fetchBytes,
+      referrals: new Referrals(this.runtime.clock),
+      followed: {
+        open: (id: string, partition: number) =>
+          this.followedLogs.get(`${id}-${partition}`) ?? ErrorCode.NOT_LEADER_OR_FOLLOWER,
+      },
       cluster: {
+        readReplica: (_topicId: string, _partition: number, rack: string) =>
+          this.readReplicas.get(rack) ?? -1,
         leader: () => ({ leaderId: 7, leaderEpoch: 4 }),
         coordinator: () => 7,
         brokers: () => [{ nodeId: 7, host: "seven", port: 9092, rack: null }],
@@ -202,6 +218,15 @@ export class FakeRooms {
 
   log(topic: string, partition = 0): FakeLog {
     return this.logs.get(`${idOf(topic)}-${partition}`)!;
+  }
+
+  /** From now on another broker leads it, and this one follows. */
+  follow(topic: string, partition = 0): FakeLog {
+    const log = this.log(topic, partition);
+    log.following = true;
+    this.openError = ErrorCode.NOT_LEADER_OR_FOLLOWER;
+    this.followedLogs.set(`${idOf(topic)}-${partition}`, log);
+    return log;
   }
 
   #open(topicId: string, partition: number) {

@@ -53,6 +53,7 @@ const QUIET: FetchOutcome = {
   errorCode: 0,
   bytes: 0,
   diverging: false,
+  referred: false,
   highWatermark: 5,
   lastStableOffset: 5,
   logStartOffset: 0,

@@ -70,6 +70,14 @@ Deno.test("metadataHandler says LEADER_NOT_AVAILABLE of a partition without lead
   assertEquals(topic!.partitions[0]!.replicaNodes, []);
 });
 
+Deno.test("metadataHandler tells read replicas behind the leader, which clients need", async () => {
+  await using rooms = await TopicRooms.start({ a: 1 });
+  rooms.readReplicas = [2, 8];
+  const [topic] = (await rooms.call(metadataHandler, named("a"))).topics;
+  const { leaderId, replicaNodes, isrNodes } = topic!.partitions[0]!;
+  assertEquals([leaderId, replicaNodes, isrNodes], [7, [7, 2, 8], [7, 2, 8]]);
+});
+
 Deno.test("metadataHandler finds topics by id from version 12 on, never creates them", async () => {
   await using rooms = await TopicRooms.start({ a: 1 });
   const byId = (topicId: string) => ({ topics: [{ name: null, topicId }] });

@@ -24,6 +24,8 @@ export class TopicRooms {
   readonly draining = new Set<number>();
   /** What was asked of `prefer`. */
   readonly preferred: [topicId: string, partition: number, broker: number | null][] = [];
+  /** Node ids of all partitions' read replicas. */
+  readReplicas: number[] = [];
   readonly topics: TopicRegistry;
   readonly rooms: Rooms;
 
@@ -50,6 +52,7 @@ export class TopicRooms {
           { nodeId: 8, host: "eight", port: 9093, rack: null },
         ],
         leader: () => ({ leaderId: this.leaderId, leaderEpoch: 4 }),
+        readReplicas: () => this.readReplicas,
         coordinator: () => this.leaderId,
         ...this.#moves(),
       },

@@ -7,7 +7,7 @@ import { defaultConfig } from "../../core/config/mod.ts";
 import { Housekeeping } from "../../core/log/housekeeping.ts";
 import type { LogContext } from "../../core/log/log_context.ts";
 import { Logs } from "../../core/log/logs.ts";
-import type { AppendResult } from "../../core/log/partition.ts";
+import type { AppendResult, ReadablePartition } from "../../core/log/partition.ts";
 import { PartitionLogState } from "../../core/log/partition_log.ts";
 import { ReadAhead } from "../../core/storage/read_ahead.ts";
 import { RefusedSequences } from "../../core/log/refused_sequences.ts";
@@ -310,7 +310,7 @@ export async function commit(
 
 /** The records from `offset` on that one read of `maxBytes` brings, without those before it. */
 export async function readFrom(
-  log: PartitionLogState,
+  log: ReadablePartition,
   offset: number,
   maxBytes = 1 << 20,
 ): Promise<{ errorCode: number; records: LogRecord[] }> {
@@ -328,7 +328,7 @@ export async function readFrom(
 }
 
 /** Offset and value of every record of the log. */
-export async function readAll(log: PartitionLogState): Promise<[number, string][]> {
+export async function readAll(log: ReadablePartition): Promise<[number, string][]> {
   const all: [number, string][] = [];
   const decoder = new TextDecoder();
   for (let offset = log.logStartOffset; offset < log.highWatermark;) {

@@ -1,16 +1,18 @@
-import type { Isolation, PartitionLog, ReadResult } from "../../log/partition.ts";
+import type { Isolation, ReadablePartition, ReadResult } from "../../log/partition.ts";
 import { ErrorCode, type ErrorCodeValue } from "../../protocol/errors.ts";
-import { leaderEpochError, type LogOrError, openIn } from "../partition_access.ts";
+import { leaderEpochError, openIn, openToRead } from "../partition_access.ts";
 import type { Rooms } from "../rooms.ts";
 import type { FetchOutcome, FetchTarget } from "./sessions.ts";
 
 /** One partition in the course of one fetch: found, waited for, read. */
 export class PartitionFetch implements FetchOutcome {
   errorCode: ErrorCodeValue = ErrorCode.NONE;
-  log: PartitionLog | undefined;
+  log: ReadablePartition | undefined;
   /** KIP-595: where the client's log parts from ours; set only where it does. */
   divergingEpoch: { epoch: number; endOffset: number } | undefined;
   result: ReadResult | undefined;
+  /** KIP-392: the broker at which it is to be read; -1: here. */
+  preferredReadReplica = -1;
   /** Of this partition, at most; the first partition with data may return more (one batch). */
   limitBytes = 0;
   atLeastOneBatch = false;
@@ -23,6 +25,17 @@ export class PartitionFetch implements FetchOutcome {
 
   get diverging(): boolean {
     return this.divergingEpoch !== undefined;
+  }
+
+  get referred(): boolean {
+    return this.preferredReadReplica >= 0;
+  }
+
+  /** Followed here, and not yet as far as the reader has come elsewhere. */
+  get behind(): boolean {
+    const { log } = this;
+    return this.errorCode === 0 && log !== undefined && log.following &&
+      this.target.fetchOffset > log.highWatermark;
   }
 
   get highWatermark(): number {
@@ -39,10 +52,10 @@ export class PartitionFetch implements FetchOutcome {
 
   /** Whether there may be something to read. */
   get readable(): boolean {
-    return this.errorCode === 0 && this.divergingEpoch === undefined;
+    return this.errorCode === 0 && this.divergingEpoch === undefined && !this.referred;
   }
 
-  found(log: LogOrError): void {
+  found(log: ReadablePartition | ErrorCodeValue): void {
     if (typeof log === "number") this.errorCode = log;
     else {
       this.log = log;
@@ -57,13 +70,21 @@ export class PartitionFetch implements FetchOutcome {
     const { currentLeaderEpoch, lastFetchedEpoch, fetchOffset } = this.target;
     this.errorCode = log.closed || leaderEpochError(log, currentLeaderEpoch);
     if (this.errorCode !== 0) return;
+    // What a follower does not know yet it cannot judge.
+    if (this.behind) return;
     if (lastFetchedEpoch >= 0 && this.#diverges(log, lastFetchedEpoch, fetchOffset)) return;
-    if (fetchOffset < log.logStartOffset || fetchOffset > log.highWatermark) {
+    // A reader may come from a follower, which saw a commit that this leader waits to hear of.
+    if (fetchOffset < log.logStartOffset || fetchOffset > log.logEndOffset) {
       this.errorCode = ErrorCode.OFFSET_OUT_OF_RANGE;
     }
   }
 
-  #diverges(log: PartitionLog, lastFetchedEpoch: number, fetchOffset: number): boolean {
+  /** Nobody waits any longer for a follower to catch up: the reader turns to the leader. */
+  giveUpBehind(): void {
+    if (this.behind) this.errorCode = ErrorCode.OFFSET_NOT_AVAILABLE;
+  }
+
+  #diverges(log: ReadablePartition, lastFetchedEpoch: number, fetchOffset: number): boolean {
     const { leaderEpoch, endOffset } = log.endOffsetForEpoch(lastFetchedEpoch);
     if (leaderEpoch === lastFetchedEpoch && endOffset >= fetchOffset) return false;
     if (leaderEpoch < 0) this.errorCode = ErrorCode.OFFSET_OUT_OF_RANGE;
@@ -83,7 +104,9 @@ export async function findLogs(
   fetches: readonly PartitionFetch[],
   byId: boolean,
   parallel: number,
+  fromFollower: boolean,
 ): Promise<void> {
+  const open = fromFollower ? openToRead : openIn;
   const unknown = byId ? ErrorCode.UNKNOWN_TOPIC_ID : ErrorCode.UNKNOWN_TOPIC_OR_PARTITION;
   let loading: Promise<void>[] = [];
   let topicKey: string | undefined;
@@ -94,7 +117,7 @@ export async function findLogs(
       topicKey = target.topicKey;
       info = byId ? rooms.topics.byId(topicKey) : rooms.topics.byName(topicKey);
     }
-    const log = openIn(rooms, info, target.partition, unknown);
+    const log = open(rooms, info, target.partition, unknown);
     if (!(log instanceof Promise)) fetch.found(log);
     else {
       loading.push(log.then((loaded) => fetch.found(loaded)));

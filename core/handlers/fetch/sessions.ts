@@ -72,6 +72,7 @@ export class FetchTarget {
   /** Whether an incremental response must name this partition; remembers what it then says. */
   note(outcome: FetchOutcome): boolean {
     const news = outcome.bytes > 0 || outcome.errorCode !== 0 || outcome.diverging ||
+      outcome.referred ||
       outcome.highWatermark !== this.#highWatermark ||
       outcome.lastStableOffset !== this.#lastStableOffset ||
       outcome.logStartOffset !== this.#logStartOffset;
@@ -88,6 +89,8 @@ export interface FetchOutcome {
   readonly errorCode: ErrorCodeValue;
   readonly bytes: number;
   readonly diverging: boolean;
+  /** It is to be read at another broker. */
+  readonly referred: boolean;
   readonly highWatermark: number;
   readonly lastStableOffset: number;
   readonly logStartOffset: number;

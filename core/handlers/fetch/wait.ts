@@ -51,3 +51,33 @@ export async function waitForBytes(
     for (const stop of stops) stop();
   }
 }
+
+/** A follower is behind for a moment only; who waits longer is better served by the leader. */
+const BEHIND_PATIENCE_MS = 1_000;
+
+/** Waits until no followed partition is behind its reader any more, a second at most. */
+export async function waitForFollowers(
+  runtime: Runtime,
+  fetches: readonly PartitionFetch[],
+  maxWaitMs: number,
+  signal: AbortSignal,
+): Promise<void> {
+  const behind = () => fetches.some((fetch) => fetch.behind && fetch.log!.closed === 0);
+  if (!behind() || signal.aborted) return;
+  const caughtUp = deferred<void>();
+  const finish = () => caughtUp.resolve();
+  const stops = fetches.filter((fetch) => fetch.behind).map((fetch) =>
+    fetch.log!.onAdvance(() => {
+      if (!behind()) finish();
+    })
+  );
+  const timer = runtime.timers.after(Math.min(maxWaitMs, BEHIND_PATIENCE_MS), finish);
+  signal.addEventListener("abort", finish);
+  try {
+    await caughtUp.promise;
+  } finally {
+    timer.cancel();
+    signal.removeEventListener("abort", finish);
+    for (const stop of stops) stop();
+  }
+}

@@ -41,3 +41,32 @@ export async function readSlotFooter(
   if (header === undefined || footer === undefined) return undefined;
   return decodeSlotFooter(header, footer);
 }
+
+/** A slot with everything that is in it. */
+export interface WholeSlot {
+  readonly bytes: Uint8Array;
+  readonly footer: SlotFooter;
+}
+
+/**
+ * The slot at `key`, whose size nobody knows yet: one GET. Undefined where there is no such object;
+ * MalformedError where it is not a whole slot.
+ */
+export async function readWholeSlot(
+  store: Pick<ObjectStore, "get">,
+  key: string,
+  options?: CallOptions,
+): Promise<WholeSlot | undefined> {
+  const bytes = await store.get(key, undefined, options);
+  if (bytes === undefined) return undefined;
+  if (bytes.length < WAL_HEADER_BYTES + WAL_TRAILER_BYTES) {
+    throw new MalformedError("WAL slot is too short");
+  }
+  const length = footerLength(bytes.subarray(bytes.length - WAL_TRAILER_BYTES));
+  if (length > bytes.length - WAL_HEADER_BYTES) {
+    throw new MalformedError("WAL footer is longer than its slot");
+  }
+  const header = bytes.subarray(0, WAL_HEADER_BYTES);
+  const footer = decodeSlotFooter(header, bytes.subarray(bytes.length - length));
+  return { bytes, footer };
+}
