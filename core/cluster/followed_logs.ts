@@ -1,6 +1,6 @@
 /**
  * Partitions that others lead, followed for readers of this broker's rack (KIP-392,
- * docs/decisions/0013): by the newest manifest, and the chains that the assignment record names.
+ * docs/decisions/0014): by the newest manifest, and the chains that the assignment record names.
  * Nothing is followed until somebody fetches it here, and nothing for long after the last fetch.
  *
  * Invariant: I4; what is served is committed, whatever of record, manifest and chain is seen late.

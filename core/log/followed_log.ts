@@ -1,7 +1,7 @@
 /**
  * One partition that another broker leads, as far as this broker has seen it committed: the newest
  * manifest, and behind it the rows of chain slots that were read in order
- * (docs/decisions/0013). Nothing is written.
+ * (docs/decisions/0014). Nothing is written.
  *
  * Keeps I2 and I4: a row joins the tail only where the one before it ends, so the high watermark
  * moves over committed batches alone and never goes back; what no row and no manifest vouches for

@@ -6,7 +6,7 @@ import { Referrals } from "../../core/handlers/fetch/referrals.ts";
 import type { LooseResponseOf } from "../../core/protocol/api.ts";
 import { ErrorCode } from "../../core/protocol/errors.ts";
 import { fetch } from "../../core/protocol/messages/01_fetch.ts";
-import { settle } from "../server/manual_runtime.ts";
+import { settle } from "../runtime/manual_runtime.ts";
 import { FakeContext, FakeRooms, idOf } from "./fake_rooms.ts";
 
 type Response = LooseResponseOf<typeof fetch>;
