@@ -89,7 +89,7 @@ Deno.test("a reader that comes back from its rack's broker is served by the lead
   assertEquals(await ask(rooms, { fetchOffset: 0 }), HERE);
   rooms.log("t").put(100);
   assertEquals(await ask(rooms, { fetchOffset: 1 }), HERE, "it stays for a while");
-  rooms.runtime.advance(61_000);
+  await rooms.runtime.advance(61_000);
   assertEquals(await ask(rooms, { fetchOffset: 1 }), THERE);
 });
 
