@@ -31,8 +31,12 @@ export class SegmentGoneError extends StoreError {
 /** Headers are looked for in windows of this size, so that a scan holds little of a segment. */
 const SCAN_BYTES = 1 << 20;
 
-/** Read ahead of each segment: what a consumer's next fetch takes by default. */
-const PREFETCH_BYTES = 1 << 20;
+/** Where a read of a segment as large as that ended: a sequential reader goes on from there. */
+interface Place {
+  readonly segmentBytes: number;
+  readonly offset: number;
+  readonly position: number;
+}
 
 /** Whole batches of one segment. */
 export interface SegmentRead extends Lease {
@@ -61,6 +65,8 @@ const NOTHING: SegmentRead = { parts: [], bytes: 0, last: false, release: () => 
 export class SegmentReader {
   /** Parsed indexes by key, least recently used first; bounded by count. */
   readonly #indexes = new Map<string, KnownIndex>();
+  /** Where the last read of a segment ended, by its key, oldest first; bounded by count, too. */
+  readonly #ends = new Map<string, Place>();
 
   constructor(
     readonly store: ObjectStore,
@@ -81,10 +87,10 @@ export class SegmentReader {
     atLeastOne: boolean,
     signal: AbortSignal,
   ): Promise<SegmentRead> {
-    const index = await this.#index(prefix, segment);
     const bodyEnd = segment.bytes - SEGMENT_FOOTER_BYTES;
-    let from = positionFor(index, offset);
     const key = segmentKey(prefix, segment.baseOffset);
+    let from = this.#knownPosition(key, segment, offset) ??
+      positionFor(await this.#index(prefix, segment), offset);
     let want = Math.max(maxBytes, BATCH_HEADER_BYTES);
     const batch = emptyScan();
     for (;;) {
@@ -94,12 +100,15 @@ export class SegmentReader {
       while (scanBatch(bytes, at, batch) && batch.lastOffset < offset) at = batch.end;
       if (at >= bodyEnd) return lease.release(), NOTHING;
       const start = at;
+      let next = offset;
       while (
         scanBatch(bytes, at, batch) && batch.end <= bytes.end && batch.end - start <= maxBytes
       ) {
         at = batch.end;
+        next = batch.lastOffset + 1;
       }
       if (at > start) {
+        this.#endedAt(key, { segmentBytes: segment.bytes, offset: next, position: at });
         const parts = bytes.slice(start, at);
         return { parts, bytes: at - start, last: at >= bodyEnd, release: lease.release };
       }
@@ -117,12 +126,11 @@ export class SegmentReader {
     }
   }
 
-  /** Starts to bring the front of a segment and its index into memory; faults are the reader's. */
+  /** Starts to bring the front of a segment into memory; faults are the reader's. */
   prefetch(prefix: string, segment: SegmentInfo, signal: AbortSignal): void {
     const key = segmentKey(prefix, segment.baseOffset);
-    const end = Math.min(segment.bytes, PREFETCH_BYTES);
+    const end = Math.min(segment.bytes, this.cache.readAheadBytes);
     this.ahead.start(key, segment.bytes, 0, end, signal, staleOk(segment));
-    void Promise.allSettled([this.#index(prefix, segment)]);
   }
 
   /** All batch headers of the segment, in order, until `visit` returns false. */
@@ -152,8 +160,26 @@ export class SegmentReader {
   }
 
   forget(prefix: string, baseOffset: number): void {
+    const key = segmentKey(prefix, baseOffset);
     this.#indexes.delete(indexKey(prefix, baseOffset));
-    this.cache.invalidate(segmentKey(prefix, baseOffset));
+    this.#ends.delete(key);
+    this.cache.invalidate(key);
+  }
+
+  /** Without the index: the segment's start, or where a reader was that comes back. */
+  #knownPosition(key: string, segment: SegmentInfo, offset: number): number | undefined {
+    if (offset <= segment.baseOffset) return SEGMENT_HEADER_BYTES;
+    const end = this.#ends.get(key);
+    return end?.segmentBytes === segment.bytes && end.offset === offset ? end.position : undefined;
+  }
+
+  #endedAt(key: string, place: Place): void {
+    this.#ends.delete(key);
+    this.#ends.set(key, place);
+    for (const oldest of this.#ends.keys()) {
+      if (this.#ends.size <= this.indexesMax) break;
+      this.#ends.delete(oldest);
+    }
   }
 
   async #lease(

@@ -110,6 +110,11 @@ export class BlockCache {
     this.#aheadBlocks = Math.max(1, Math.floor(ahead / options.blockBytes));
   }
 
+  /** What a sequential reader's misses are widened to, as far as the capacity allows. */
+  get readAheadBytes(): number {
+    return this.#aheadBlocks * this.#blockBytes;
+  }
+
   get stats(): BlockCacheStats {
     return {
       hits: this.#hits,
