@@ -59,12 +59,12 @@ const wiring: Omit<Wiring, "commit"> = {
     ]);
     return openStore({ config, runtime: systemRuntime(log), readOnly: access === "read" });
   },
-  openMetadata: async (config, log) => {
+  openMetadata: async (config, log, access) => {
     const [{ systemRuntime }, { openMetadata }] = await Promise.all([
       import("./core/runtime/system.ts"),
       import("./drivers/mod.ts"),
     ]);
-    return openMetadata({ config, runtime: systemRuntime(log) });
+    return openMetadata({ config, runtime: systemRuntime(log), readOnly: access === "read" });
   },
   openData: async (config, log, exclusive) => {
     const [{ systemRuntime }, { openData }] = await Promise.all([

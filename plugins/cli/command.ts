@@ -38,8 +38,8 @@ export interface Wiring {
   startBroker(config: Config, log: Log): Promise<RunningBroker>;
   /** The object store alone; for `read` it may be in use by a broker. */
   openStore(config: Config, log: Log, access: "read" | "write"): Promise<ObjectStore>;
-  /** The metadata store alone. */
-  openMetadata(config: Config, log: Log): Promise<MetadataStore>;
+  /** The metadata store alone; for `read` it may be in use by a broker. */
+  openMetadata(config: Config, log: Log, access: "read" | "write"): Promise<MetadataStore>;
   /** Store and metadata, to look at or, where `exclusive`, to repair. */
   openData(config: Config, log: Log, exclusive: boolean): Promise<OpenedData>;
 }

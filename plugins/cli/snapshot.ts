@@ -21,9 +21,10 @@ export const command: Command = {
   details: [
     "A snapshot holds topics, configs, groups, offsets and the brokers' log positions, as of one " +
     "moment; records are in the bucket anyway. KEY is a snapshot's key, a file, or `latest`.",
+    "`create` may run beside a broker, whatever keeps its metadata. Where objects are on this " +
+    "machine's disk, too, it wants --file.",
     "To restore, stop all brokers, restore into the new or emptied metadata store, and start " +
-    "them: they notice what the bucket has beyond the snapshot. With metadata or storage on " +
-    "this machine's disk, stop the broker before `create`, too.",
+    "them: they notice what the bucket has beyond the snapshot.",
   ],
   flags: [
     {
@@ -32,6 +33,7 @@ export const command: Command = {
       value: "PREFIX",
       doc: `First part of the snapshots' keys. Default: ${SNAPSHOT_PREFIX}.`,
     },
+    { name: "file", kind: "text", value: "FILE", doc: "create: a new file, not the bucket." },
     { name: "keep", kind: "whole", value: "N", doc: "create: delete all but the N newest." },
     { name: "force", kind: "switch", doc: "restore: also over metadata that is not empty." },
     { name: "json", kind: "switch", doc: "Print JSON." },
@@ -39,6 +41,7 @@ export const command: Command = {
   takesSettings: true,
   examples: [
     "kafscale snapshot create --keep 168",
+    "kafscale snapshot create --file metadata.ksms",
     "kafscale snapshot verify latest",
     "KAFSCALE_ETCD_ENDPOINTS=new:2379 kafscale snapshot restore latest",
   ],
@@ -55,6 +58,12 @@ export const command: Command = {
     }
     if (action === "restore" && rest.length === 0) throw new UsageError("restore which? or latest");
     const { config } = await loadConfig(invocation);
+    const file = invocation.args.text("file");
+    if (file !== undefined) {
+      if (action !== "create") throw new UsageError(`${action} takes a file as its KEY`);
+      await createFile(invocation, config, file);
+      return EXIT.ok;
+    }
     const access = action === "create" ? "write" : "read";
     const store = await invocation.wiring.openStore(config, LOG, access);
     try {
@@ -80,9 +89,31 @@ interface Task {
 
 type Action = (task: Task) => Promise<void>;
 
+/** Writes a snapshot to a file that is not there yet, and syncs it. */
+async function createFile(invocation: Invocation, config: Config, path: string): Promise<void> {
+  await withMetadata(invocation, config, "read", async (metadata) => {
+    const parts = await Array.fromAsync(metadata.snapshot());
+    const bytes = new Uint8Array(await new Blob(parts as Uint8Array<ArrayBuffer>[]).arrayBuffer());
+    const file = await Deno.open(path, { write: true, createNew: true }).catch((error: Error) => {
+      throw new CliError(
+        error instanceof Deno.errors.AlreadyExists
+          ? `there is a file ${path} already: name a new one`
+          : `cannot write ${path}: ${error.message}`,
+      );
+    });
+    try {
+      for (let at = 0; at < bytes.length;) at += await file.write(bytes.subarray(at));
+      await file.sync();
+    } finally {
+      file.close();
+    }
+    print(invocation, { file: path, size: bytes.length }, [`${path}  ${bytes.length} bytes`]);
+  });
+}
+
 async function create({ invocation, config, place }: Task): Promise<void> {
   const keep = invocation.args.whole("keep", 1);
-  await withMetadata(invocation, config, async (metadata) => {
+  await withMetadata(invocation, config, "read", async (metadata) => {
     const made = await createSnapshot(place, metadata, Date.now());
     const deleted = keep === undefined ? [] : await dropOldSnapshots(place, keep);
     print(invocation, { ...made, deleted }, [
@@ -110,7 +141,7 @@ async function verify({ invocation, place, name }: Task): Promise<void> {
 async function restore({ invocation, config, place, name }: Task): Promise<void> {
   const { key, bytes } = await load(place, name);
   const { length } = await readSnapshot(bytes);
-  await withMetadata(invocation, config, async (metadata) => {
+  await withMetadata(invocation, config, "write", async (metadata) => {
     const present = (await metadata.list("")).entries.length;
     if (present > 0 && !invocation.args.on("force")) {
       throw new CliError(
@@ -144,9 +175,10 @@ async function load(
 async function withMetadata(
   { wiring }: Invocation,
   config: Config,
+  access: "read" | "write",
   use: (metadata: MetadataStore) => Promise<void>,
 ): Promise<void> {
-  const metadata = await wiring.openMetadata(config, LOG);
+  const metadata = await wiring.openMetadata(config, LOG, access);
   try {
     await use(metadata);
   } finally {

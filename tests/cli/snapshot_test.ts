@@ -35,7 +35,12 @@ Deno.test("snapshot create, list, verify and restore work on embedded metadata",
     const busy = await cli(["snapshot", "create", "--data-dir", dir]);
     assertEquals(busy.code, 1);
     assertMatch(busy.stderr, /^kafscale snapshot: another process writes to the directory/);
+    const file = `${dir}/metadata.ksms`;
+    const made = await done(["snapshot", "create", "--file", file, "--data-dir", dir]);
+    assertMatch(made, /metadata\.ksms {2}\d+ bytes\n$/);
     await broker.stop();
+    const twice = await cli(["snapshot", "create", "--file", file, "--data-dir", dir]);
+    assertMatch(twice.stderr, /^kafscale snapshot: there is a file .*: name a new one\n$/);
     const at = ["--data-dir", dir];
     assertMatch((await cli(["snapshot", "verify", ...at])).stderr, /there is no snapshot below/);
     for (let round = 0; round < 3; round++) {
@@ -52,10 +57,12 @@ Deno.test("snapshot create, list, verify and restore work on embedded metadata",
     assertEquals(verified.counts, { "brokers": 1, "cluster": 1, "topics/live": 1 });
     const refused = await cli(["snapshot", "restore", "latest", ...at]);
     assertMatch(refused.stderr, /the metadata store holds 3 keys, .* say --force\n$/);
-    await done(["snapshot", "restore", listed[0].key, "--force", ...at]);
-    const again = await startBroker(dir);
-    assertEquals(await done(["topics", "list", "-b", again.bootstrap]), "kept\n");
-    await again.stop();
+    for (const key of [listed[0].key, file]) {
+      await done(["snapshot", "restore", key, "--force", ...at]);
+      const again = await startBroker(dir);
+      assertEquals(await done(["topics", "list", "-b", again.bootstrap]), "kept\n");
+      await again.stop();
+    }
   });
 });
 

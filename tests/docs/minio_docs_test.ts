@@ -7,6 +7,12 @@ import { ON_MINIO, shellBlocks } from "./shell_blocks.ts";
 const ROOT = new URL("../../", import.meta.url);
 const here = haveTools("tests/docs on MinIO", "bash", "kcat") && await haveMinio("tests/docs");
 
+const BINARY = Deno.env.get("KAFSCALE_TEST_BINARY");
+/** exec: signals go to the broker, not to the shell around it. */
+const START = BINARY === undefined
+  ? `exec "${Deno.execPath()}" task start`
+  : `exec "${BINARY}" start`;
+
 function bash(commands: string, env: Record<string, string> = {}): Deno.ChildProcess {
   const given = Object.entries(Deno.env.toObject())
     .filter(([name]) => !name.startsWith("KAFSCALE_"));
@@ -34,7 +40,7 @@ Deno.test({
       .replaceAll("http://127.0.0.1:9000", minio.endpoint)
       .replace("ACCESS_KEY=minioadmin", `ACCESS_KEY=${minio.accessKey}`)
       .replace("SECRET_KEY=minioadmin", `SECRET_KEY=${minio.secretKey}`)
-      .replace("npx -y deno@2.9.6", `exec "${Deno.execPath()}"`);
+      .replace("npx -y deno@2.9.6 task start", START);
     const dataDir = await Deno.makeTempDir({ prefix: "kafscale-docs-" });
     const broker = bash(commands, {
       KAFSCALE_BROKER_ADDR: "127.0.0.1:0",

@@ -4,7 +4,8 @@
  * `--store minio` or `--store s3` runs the client suites with brokers on a real MinIO; in CI all of
  * them are run so, with either driver, after everything else.
  * `--binary FILE` runs that compiled broker wherever a test starts one, in the tests named behind
- * it, or else in those that show whether a binary is whole.
+ * it, or else in those that show whether a binary is whole: first on a directory, with etcd in
+ * some; then, fewer of them, on a MinIO with either driver.
  * The last line is `N passed, N failed, N skipped`; with CI=true a skipped test is a failure.
  */
 import { existsSync } from "node:fs";
@@ -13,13 +14,22 @@ const ROOT = new URL("../../", import.meta.url);
 const IN_CI = Deno.env.get("CI") === "true";
 const BUCKET_DRIVERS: readonly string[] = ["minio", "s3"];
 
-/** What runs on a binary: itself, its command line, and clients in three languages. */
+const clientTests = (...names: string[]) => names.map((each) => `tests/clients/${each}_test.ts`);
+
+/** What runs on a binary: itself, its command line, what operators do, clients, restarts, etcd. */
 const BINARY_TESTS: readonly string[] = [
   "tests/deploy/binary_test.ts",
+  "tests/deploy/lost_store_test.ts",
   "tests/cli",
   "tests/docs",
-  ...["java", "kafkajs", "kcat", "kill9", "restart"].map((each) => `tests/clients/${each}_test.ts`),
+  ...clientTests("java", "kafkajs", "kcat", "kill9", "restart", "etcd", "ops_page"),
 ];
+
+/** What of it runs with objects in a bucket, by driver. */
+const BINARY_TESTS_IN_BUCKET: Readonly<Record<string, readonly string[]>> = {
+  minio: clientTests("java", "kcat", "kill9"),
+  s3: clientTests("kcat", "restart"),
+};
 
 /** Names of the tests that were skipped. */
 export function skippedTests(output: string): string[] {
@@ -62,8 +72,7 @@ async function takeBinary(args: readonly string[]): Promise<[string | undefined,
   const path = await Deno.realPath(file).catch(() => {
     throw new Error(`there is no ${file}; deno task compile makes one`);
   });
-  const rest = args.toSpliced(at, 2);
-  return [path, namesTests(rest) ? rest : [...rest, ...BINARY_TESTS]];
+  return [path, args.toSpliced(at, 2)];
 }
 
 /** Whether there are paths among the arguments, and not only options and their values. */
@@ -115,11 +124,35 @@ async function runOnMinio(
 ): Promise<Counts | undefined> {
   const { haveMinio, Minio } = await import("../services/minio.ts");
   if (!await haveMinio(`client suites on ${driver}`)) return undefined;
-  console.log(`client suites on a MinIO, by the driver ${driver}`);
+  console.log(`on a MinIO, by the driver ${driver}`);
   await using minio = await Minio.start();
   const settings = JSON.stringify(minio.settings(await minio.bucket()));
   const env = { ...more, KAFSCALE_TEST_STORE: driver, KAFSCALE_TEST_S3: settings };
   return await run(namesTests(args) ? args : [...args, "tests/clients"], env);
+}
+
+type Pass = () => Promise<Counts | undefined>;
+
+/** What is to be run, one after the other; `args` begin with the order. */
+function passesOf(
+  binary: string | undefined,
+  driver: string | undefined,
+  args: readonly string[],
+): Pass[] {
+  const env = binary === undefined ? {} : { KAFSCALE_TEST_BINARY: binary };
+  const named = namesTests(args);
+  if (driver !== undefined) return [() => runOnMinio(driver, args, env)];
+  if (binary !== undefined && !named) {
+    const inBucket = Object.entries(BINARY_TESTS_IN_BUCKET);
+    // four kills show whether the binary recovers; the tests from source have shown the rest
+    const fewer = { ...env, KAFSCALE_TEST_KILLS: "4" };
+    return [
+      () => run([...args, ...BINARY_TESTS], fewer),
+      ...inBucket.map(([each, tests]) => () => runOnMinio(each, [...args, ...tests], fewer)),
+    ];
+  }
+  if (!IN_CI || args.length > 1) return [() => run(args, env)];
+  return [() => run(args), ...BUCKET_DRIVERS.map((each) => () => runOnMinio(each, args))];
 }
 
 async function main(argv: readonly string[]): Promise<number> {
@@ -134,14 +167,7 @@ async function main(argv: readonly string[]): Promise<number> {
   if (driver !== undefined && !BUCKET_DRIVERS.includes(driver)) {
     throw new Error(`--store wants ${BUCKET_DRIVERS.join(" or ")}`);
   }
-  const all = rest.length === 0;
-  const args = [`--shuffle=${seed}`, ...rest];
-  const env = binary === undefined ? {} : { KAFSCALE_TEST_BINARY: binary };
-  const passes = driver !== undefined
-    ? [() => runOnMinio(driver, args, env)]
-    : IN_CI && all
-    ? [() => run(args), ...BUCKET_DRIVERS.map((each) => () => runOnMinio(each, args))]
-    : [() => run(args, env)];
+  const passes = passesOf(binary, driver, [`--shuffle=${seed}`, ...rest]);
   const total = { passed: 0, failed: 0, skipped: 0 };
   let nothing = false;
   for (const pass of passes) {
