@@ -74,7 +74,7 @@ export interface Broker {
   readonly storeView: StoreView;
   /** What plugins see; the same one every time. */
   view(): BrokerView;
-  /** Accepts no further connections and commits what is open. */
+  /** Begins to stop: gives away what it leads, accepts no connections, commits what is open. */
   drain(): Promise<void>;
   /** Drains, closes connections, and ends all background work. Drivers stay open. Idempotent. */
   stop(): Promise<void>;
@@ -108,7 +108,8 @@ class BrokerProcess implements Broker {
   #chain: WalChain | undefined;
   #server: Server | undefined;
   #node: ClusterNode | undefined;
-  #draining = false;
+  /** Set: stops, and has until then. */
+  #stopByMs: number | undefined;
   /** Set once it serves. */
   #parts: ServingParts | undefined;
   #view: BrokerView | undefined;
@@ -128,7 +129,7 @@ class BrokerProcess implements Broker {
   }
 
   async start(): Promise<void> {
-    const { config, runtime, metadata } = this.options;
+    const { config, runtime, metadata, clustered = config.cluster } = this.options;
     const { patient: store } = this.#store;
     const { namespace, brokerId } = config;
     const signal = this.#abort.signal;
@@ -142,7 +143,6 @@ class BrokerProcess implements Broker {
     this.#stopping.push(() => topics.stop());
 
     const base = { runtime, store, metadata, topics, namespace, brokerId, signal };
-    const { clustered = config.cluster } = this.options;
     if (!clustered) await checkAlone(metadata, brokerId);
     const incarnation = clustered ? await join(base) : await recover(base);
     const pool = new SlabPool(SLABS_IDLE_MAX);
@@ -189,7 +189,7 @@ class BrokerProcess implements Broker {
     const { rooms, server } = await this.#serve(topics, logs, node);
     housekeeping.start();
     const { brokerEpoch } = incarnation;
-    this.#parts = { rooms, server, logs, chain, cache, ledger, housekeeping, brokerEpoch };
+    this.#parts = { rooms, server, logs, chain, cache, ledger, housekeeping, brokerEpoch, node };
     this.#stopping.push(() => logs.close());
     this.#stopping.push(() => housekeeping.stop());
     if (node !== undefined) {
@@ -228,11 +228,10 @@ class BrokerProcess implements Broker {
 
   /** Undefined where this broker leads everything, because its metadata is its own. */
   #joinCluster(topics: TopicRegistry, brokerEpoch: number): ClusterNode | undefined {
-    const { config, runtime, metadata } = this.options;
-    const { clustered = config.cluster } = this.options;
+    const { config, runtime, metadata, clustered = config.cluster } = this.options;
     const { patient: store } = this.#store;
     if (!clustered) return undefined;
-    this.#node = new ClusterNode({
+    return this.#node = new ClusterNode({
       runtime,
       store,
       metadata,
@@ -243,7 +242,6 @@ class BrokerProcess implements Broker {
       leaseMs: config.brokerLeaseMs,
       signal: this.#abort.signal,
     });
-    return this.#node;
   }
 
   #address(): BrokerInfo {
@@ -367,17 +365,24 @@ class BrokerProcess implements Broker {
       store: this.#store,
       version: this.options.version ?? "unknown",
       startedAtMs: this.#startedAtMs,
-      draining: () => this.#draining,
+      stopping: () => this.#stopByMs !== undefined,
     });
     this.#stopping.push(end);
     return this.#view = view;
   }
 
   async drain(): Promise<void> {
-    this.#draining = true;
-    await this.#node?.drain(this.options.config.drainTimeoutMs);
+    const leftMs = this.#stopMs();
+    await this.#node?.drain(leftMs);
     this.#server?.stopAccepting();
     await this.#chain?.flush();
+  }
+
+  /** What is left of the time that a stop may take, which begins with the first call. */
+  #stopMs(): number {
+    const { config: { drainTimeoutMs }, runtime: { clock } } = this.options;
+    this.#stopByMs ??= clock.monotonicMs() + drainTimeoutMs;
+    return Math.max(0, this.#stopByMs - clock.monotonicMs());
   }
 
   stop(): Promise<void> {
@@ -386,10 +391,9 @@ class BrokerProcess implements Broker {
   }
 
   async #stop(): Promise<void> {
-    const { config, runtime } = this.options;
-    const late = runtime.timers.after(config.drainTimeoutMs, () => this.#chain?.close());
+    const late = this.options.runtime.timers.after(this.#stopMs(), () => this.#chain?.close());
     await this.drain();
-    await this.#server?.close(config.drainTimeoutMs);
+    await this.#server?.close(this.#stopMs());
     // What arrived during the drain and waits for no answer (acks=0).
     await this.#chain?.flush();
     late.cancel();

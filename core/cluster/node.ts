@@ -195,20 +195,36 @@ export class ClusterNode {
     return this.#membership?.isController ?? false;
   }
 
-  /** Gives everything that it leads to others; ends when that is done, or the time is up. */
-  async drain(timeoutMs: number): Promise<void> {
-    const { runtime } = this.options;
+  /** Whether this broker gives its leadership away, and gets no new one. */
+  get draining(): boolean {
+    return this.#membership?.draining ?? false;
+  }
+
+  /** Whether there is a broker that would take over what this one leads. */
+  get replaceable(): boolean {
+    const { brokerId: me } = this.options.self;
+    const others = this.#membership?.brokers() ?? [];
+    return others.some(({ brokerId, draining }) => brokerId !== me && !draining);
+  }
+
+  /**
+   * Gives everything that it leads to others, and leads nothing new; the rest that is still led
+   * when the time is up. Does nothing where nobody would take over.
+   */
+  async drain(timeoutMs: number): Promise<number> {
+    const { runtime, signal } = this.options;
     const membership = this.#membership;
-    if (membership === undefined || membership.draining) return;
-    const others = membership.brokers().filter(({ draining }) => !draining);
-    if (others.every(({ brokerId }) => brokerId === this.options.self.brokerId)) return;
+    if (membership === undefined || !this.replaceable) return this.leadCount;
     const endMs = runtime.clock.monotonicMs() + timeoutMs;
+    const before = this.leadCount;
+    const first = !membership.draining;
     membership.drain();
-    while (this.leadCount > 0 && runtime.clock.monotonicMs() < endMs) {
-      await sleep(runtime.timers, DRAIN_LOOK_MS, this.options.signal);
-      if (this.options.signal.aborted) return;
+    while (this.leadCount > 0 && runtime.clock.monotonicMs() < endMs && !signal.aborted) {
+      await sleep(runtime.timers, DRAIN_LOOK_MS, signal);
     }
-    runtime.log.info("drained", { left: this.leadCount });
+    const left = this.leadCount;
+    if (first || before > 0) runtime.log.info("drained", { moved: before - left, left });
+    return left;
   }
 
   /** Leads nothing more from here on, and leaves the list of brokers. Idempotent. */

@@ -71,6 +71,8 @@ interface Take {
 export class Ownership {
   /** Topic id → partition → leader epoch. */
   readonly #led = new Map<string, Map<number, number>>();
+  /** Led no more, and not yet released in the records. */
+  #unreleased = new Set<string>();
   /** Led, with entries in other chains. */
   readonly #uncovered = new Set<string>();
   readonly #moves: Repeater;
@@ -106,8 +108,9 @@ export class Ownership {
     return this.#led.get(topicId)?.get(partition) ?? -1;
   }
 
+  /** Partitions and shards that this incarnation has not let go. */
   get count(): number {
-    let count = 0;
+    let count = this.#unreleased.size;
     for (const partitions of this.#led.values()) count += partitions.size;
     return count;
   }
@@ -228,6 +231,8 @@ export class Ownership {
         leaving.push({ topicId, partition });
       });
     }
+    const notLed = leaving.filter(({ topicId, partition }) => !this.leads(topicId, partition));
+    this.#unreleased = new Set(notLed.map(keyOf));
     const next = leaving.values();
     const worker = async () => {
       for (const ref of next) await this.#release(ref);
@@ -246,6 +251,7 @@ export class Ownership {
         holdings.resume(ref);
         throw error;
       }
+      this.#unreleased.add(keyOf(ref));
       this.#lose(topicId, partition);
     }
     // Owned and not led: a take-over or a release before this one whose outcome wasn't known.
@@ -255,6 +261,7 @@ export class Ownership {
       const sources = led ? [] : now.sources;
       return present!.with(partition, { ...now, owner: undefined, sources });
     });
+    this.#unreleased.delete(keyOf(ref));
   }
 
   /** Rewrites what lies in other chains, then takes them off the records' sources. */
@@ -284,6 +291,10 @@ export class Ownership {
       for (const { partition } of ofTopic) this.#uncovered.delete(`${topicId}/${partition}`);
     }
   }
+}
+
+function keyOf({ topicId, partition }: PartitionRef): string {
+  return `${topicId}/${partition}`;
 }
 
 /** Whether owner and sources are what they were: what has to be sealed is the same. */

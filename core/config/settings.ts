@@ -151,7 +151,8 @@ const broker = {
     kind: integer({ min: 0, max: DAY_MS }),
     default: 30_000,
     scope: "broker",
-    doc: "Longest time that a stop (SIGTERM, SIGINT) waits for requests in flight.",
+    doc: "Longest time that a stop (SIGTERM, SIGINT) takes: to give partitions to other brokers, " +
+      "and to answer requests in flight. A drain without a stop waits as long.",
   }),
 } as const;
 

@@ -58,7 +58,22 @@ export interface BrokerView {
    * is under way shares it. Rejects with a sentence when it cannot.
    */
   flush(): Promise<FlushOutcome>;
+
+  state(): BrokerState;
+  /**
+   * Gives the leadership of everything to other brokers, for at most `timeoutMs`
+   * (KAFSCALE_DRAIN_TIMEOUT_MS unless given; what is left then goes on moving), and takes no new
+   * one until a restart. Clients are served on. Rejects with a sentence where nobody would take
+   * over.
+   */
+  drain(timeoutMs?: number): Promise<DrainOutcome>;
 }
+
+/**
+ * `draining`: gives what it leads to other brokers; `drained`: leads nothing, and may be stopped;
+ * `stopping`: accepts no connections and ends soon.
+ */
+export type BrokerState = "serving" | "draining" | "drained" | "stopping";
 
 export interface BrokerIdentity {
   readonly brokerId: number;
@@ -86,7 +101,7 @@ export interface Readiness {
 }
 
 export interface ReadinessCheck {
-  readonly name: "listener" | "log" | "groups";
+  readonly name: "listener" | "leadership" | "log" | "groups";
   readonly ok: boolean;
   /** One clause: how it is. */
   readonly detail: string;
@@ -231,5 +246,13 @@ export interface PartitionLag {
 export interface FlushOutcome {
   readonly segments: number;
   readonly rewrittenBytes: number;
+  readonly tookMs: number;
+}
+
+export interface DrainOutcome {
+  /** Partitions and coordinator shards that others lead now. */
+  readonly moved: number;
+  /** Those that are still led here. */
+  readonly left: number;
   readonly tookMs: number;
 }

@@ -5,6 +5,7 @@ import {
   UNCOMMITTED_BYTES_MAX,
 } from "../config/mod.ts";
 import type { Rooms } from "../handlers/rooms.ts";
+import type { ClusterNode } from "../cluster/node.ts";
 import type { Housekeeping } from "../log/housekeeping.ts";
 import type { Logs } from "../log/logs.ts";
 import type { WalLedger } from "../log/wal_ledger.ts";
@@ -15,7 +16,9 @@ import type { GuardedStore } from "../storage/guarded_store.ts";
 import type { WalChain } from "../storage/wal/chain.ts";
 import type {
   BrokerIdentity,
+  BrokerState,
   BrokerView,
+  DrainOutcome,
   Figures,
   FlushOutcome,
   Levels,
@@ -42,6 +45,8 @@ export interface ServingParts {
   readonly ledger: WalLedger;
   readonly housekeeping: Housekeeping;
   readonly server: Server;
+  /** Undefined where this broker leads alone. */
+  readonly node: ClusterNode | undefined;
 }
 
 export interface ViewedRooms extends ServingParts {
@@ -49,8 +54,8 @@ export interface ViewedRooms extends ServingParts {
   readonly version: string;
   /** Wall time. */
   readonly startedAtMs: number;
-  /** Whether the broker accepts no connections any more. */
-  readonly draining: () => boolean;
+  /** Whether the broker is about to end. */
+  readonly stopping: () => boolean;
 }
 
 /** The view of a running broker. It measures the event loop's delay until `end`. */
@@ -94,6 +99,8 @@ export function viewOf(of: ViewedRooms): { view: BrokerView; end: () => void } {
     lag: (groupId, loadsMax) => groupLag({ groups, topics, logs }, groupId, loadsMax),
     connections: () => server.connections(),
     flush: () => flush(of),
+    state: () => stateOf(of),
+    drain: (timeoutMs) => drain(of, timeoutMs),
   };
   return { view, end: () => loop.stop() };
 }
@@ -118,7 +125,21 @@ function compare(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
-function readiness({ chain, rooms, draining }: ViewedRooms): Readiness {
+function stateOf({ node, stopping }: ViewedRooms): BrokerState {
+  if (stopping()) return "stopping";
+  if (node === undefined || !node.draining) return "serving";
+  return node.leadCount === 0 ? "drained" : "draining";
+}
+
+const NOT_DRAINING: Readonly<Record<Exclude<BrokerState, "serving">, string>> = {
+  draining: "gives what it leads to other brokers",
+  drained: "has given what it led to other brokers, and may be stopped",
+  stopping: "stops",
+};
+
+function readiness(of: ViewedRooms): Readiness {
+  const { chain, rooms, stopping } = of;
+  const state = stateOf(of);
   const check = (name: ReadinessCheck["name"], ok: boolean, good: string, bad: string) => ({
     name,
     ok,
@@ -126,7 +147,13 @@ function readiness({ chain, rooms, draining }: ViewedRooms): Readiness {
   });
   const fenced = "another broker has taken this broker id over, or the broker has stopped";
   const checks: ReadinessCheck[] = [
-    check("listener", !draining(), "accepts connections", "drains, and accepts no connections"),
+    check("listener", !stopping(), "accepts connections", "stops, and accepts no connections"),
+    check(
+      "leadership",
+      state === "serving",
+      "leads what it is given",
+      state === "serving" ? "" : NOT_DRAINING[state],
+    ),
     check("log", chain.ended === 0, "accepts records", fenced),
     check(
       "groups",
@@ -188,8 +215,8 @@ function levels({ rooms, chain, ledger, server }: ViewedRooms): Levels {
 }
 
 async function flush(of: ViewedRooms): Promise<FlushOutcome> {
-  const { chain, housekeeping, draining, rooms: { runtime } } = of;
-  const stopped = () => draining() || chain.ended !== 0;
+  const { chain, housekeeping, stopping, rooms: { runtime } } = of;
+  const stopped = () => stopping() || chain.ended !== 0;
   if (stopped()) throw new Error("the broker is stopping, which commits everything anyway");
   const startedMs = runtime.clock.monotonicMs();
   const { rewrites, rewrittenBytes } = housekeeping.stats;
@@ -201,4 +228,19 @@ async function flush(of: ViewedRooms): Promise<FlushOutcome> {
     rewrittenBytes: housekeeping.stats.rewrittenBytes - rewrittenBytes,
     tookMs: runtime.clock.monotonicMs() - startedMs,
   };
+}
+
+async function drain(of: ViewedRooms, timeoutMs: number | undefined): Promise<DrainOutcome> {
+  const { node, stopping, rooms: { config, runtime: { clock } } } = of;
+  if (stopping()) throw new Error("the broker is stopping, which gives everything away anyway");
+  if (node === undefined || !node.replaceable) {
+    throw new Error(
+      "there is no other broker that could take over what this one leads; start one, or stop " +
+        "this one: nothing that was acknowledged is lost",
+    );
+  }
+  const startedMs = clock.monotonicMs();
+  const before = node.leadCount;
+  const left = await node.drain(timeoutMs ?? config.drainTimeoutMs);
+  return { moved: Math.max(0, before - left), left, tookMs: clock.monotonicMs() - startedMs };
 }

@@ -49,6 +49,10 @@ export const COMMANDS: ReadonlyMap<string, Entry> = new Map<string, Entry>([
     summary: "A live view of rates, lag, store health, commit latency and cost.",
     load: () => import("./top.ts"),
   }],
+  ["drain", {
+    summary: "Let a broker give its leadership to the others.",
+    load: () => import("./drain.ts"),
+  }],
   ["snapshot", {
     summary: "Copy metadata to the bucket, and back.",
     load: () => import("./snapshot.ts"),

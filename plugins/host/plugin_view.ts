@@ -10,6 +10,7 @@ export function viewFor(scope: Scope, view: BrokerView): BrokerView {
     ...view,
     partitions: (topic, from, to) => outsideOfScopes(() => view.partitions(topic, from, to)),
     lag: (groupId, loadsMax) => outsideOfScopes(() => view.lag(groupId, loadsMax)),
+    drain: (timeoutMs) => outsideOfScopes(() => view.drain(timeoutMs)),
     flush: () => outsideOfScopes(() => view.flush()),
     onLoopDelay: (listener) =>
       view.onLoopDelay((delayMs) => {

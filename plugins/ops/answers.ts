@@ -17,7 +17,7 @@ export const Alive = z.strictObject({
 export const Ready = z.strictObject({
   ready: z.boolean(),
   checks: z.array(z.strictObject({
-    name: z.enum(["listener", "log", "groups", "store"]),
+    name: z.enum(["listener", "leadership", "log", "groups", "store"]),
     ok: z.boolean(),
     detail: z.string(),
   })),
@@ -56,6 +56,8 @@ export const Status = z.strictObject({
     })),
   }),
   uptimeMs: z.number(),
+  state: z.enum(["serving", "draining", "drained", "stopping"])
+    .describe("drained: leads nothing, and may be stopped."),
   ready: z.boolean(),
   store: storeState,
   topics: count,
@@ -176,6 +178,11 @@ export const Flushed = z.strictObject({
   tookMs: z.number(),
 });
 
+export const Drained = z.strictObject({
+  moved: count.describe("Partitions and coordinator shards that other brokers lead now."),
+  tookMs: z.number(),
+});
+
 /** What the OpenAPI document calls them. */
 export const NAMED: Readonly<Record<string, z.ZodType>> = {
   Problem,
@@ -193,4 +200,5 @@ export const NAMED: Readonly<Record<string, z.ZodType>> = {
   GroupDetail,
   Connections,
   Flushed,
+  Drained,
 };

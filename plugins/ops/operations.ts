@@ -82,6 +82,7 @@ function status(scene: Scene): z.infer<typeof answers.Status> {
     broker: { ...broker.identity },
     cluster: { controllerId, brokers: brokers.map((each) => ({ ...each })) },
     uptimeMs: broker.uptimeMs(),
+    state: broker.state(),
     ready: ready(scene).ready,
     store: broker.store.health().state,
     topics: now.topics,
@@ -213,6 +214,44 @@ const flush: Operation = {
   },
 };
 
+const DRAIN_SECONDS_MAX = 570;
+
+const drain: Operation = {
+  id: "drain",
+  method: "POST",
+  path: "/api/v1/drain",
+  summary: "Gives the leadership of all partitions to other brokers, and takes none until a " +
+    "restart; the broker serves on, and may be stopped afterwards.",
+  parameters: [{
+    name: "timeoutSeconds",
+    in: "query",
+    doc: `How long to wait for it: 1 to ${DRAIN_SECONDS_MAX}; KAFSCALE_DRAIN_TIMEOUT_MS unless ` +
+      "given.",
+    schema: z.string().regex(/^\d{1,3}$/).transform(Number)
+      .pipe(z.int().min(1).max(DRAIN_SECONDS_MAX)).optional(),
+  }],
+  changes: true,
+  timeoutMs: 600_000,
+  answers: {
+    200: { doc: "The broker leads nothing any more.", schema: answers.Drained },
+    409: { doc: "There is no broker that would take over.", schema: answers.Problem },
+    504: { doc: "Not everything moved in time; the rest goes on moving.", schema: answers.Problem },
+  },
+  run: async ({ broker }, { query }) => {
+    const seconds = query.timeoutSeconds as number | undefined;
+    try {
+      const { moved, left, tookMs } = await broker.drain(seconds && seconds * 1_000);
+      if (left === 0) return ok({ moved, tookMs });
+      const error = `${left} partitions are still led here after ${Math.round(tookMs)} ms; they ` +
+        "go on moving, GET /readyz tells when it is done";
+      return { status: 504, body: { error } };
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      return { status: 409, body: { error: `the broker is not drained: ${why}` } };
+    }
+  },
+};
+
 export const OPERATIONS: readonly Operation[] = [
   reads("alive", "/livez", "Whether the process lives.", answers.Alive, alive),
   reads("aliveAsWell", "/healthz", "The same under its older name.", answers.Alive, alive),
@@ -226,4 +265,5 @@ export const OPERATIONS: readonly Operation[] = [
   group,
   connections,
   flush,
+  drain,
 ];

@@ -6,6 +6,7 @@ import { BrokerCluster } from "./broker_cluster.ts";
 import { targetIsApache } from "./broker_process.ts";
 import { ToolHost } from "./java/tool_host.ts";
 import type { Tool } from "./java/tools.ts";
+import { allRegistered } from "./ops_api.ts";
 import { haveTools } from "./requirement.ts";
 import { waitUntil } from "./wait_until.ts";
 
@@ -133,6 +134,7 @@ if (haveTools(NAME, "java", "javac", "mvn", "etcd") && await haveMinio(NAME)) {
       await using cluster = await BrokerCluster.start({ etcd, bucket });
       const scene = new Scene(host, cluster);
       try {
+        await allRegistered(cluster.brokers);
         for (const part of [topicsFromAnyBroker, reassignments, elections]) {
           const started = performance.now();
           await part(scene);

@@ -13,17 +13,23 @@ Deno.test("view() tells identity, settings without secrets, and readiness", asyn
   assertEquals([view.config.brokerId, view.config.opsToken], [7, "(secret)"]);
   assert(!JSON.stringify(view.config).includes("hidden-value"));
   const { ready, checks } = view.readiness();
-  assertEquals([ready, checks.map(({ name }) => name)], [true, ["listener", "log", "groups"]]);
+  assertEquals([ready, checks.map(({ name }) => name)], [true, [
+    "listener",
+    "leadership",
+    "log",
+    "groups",
+  ]]);
   assert(scene.broker.view() === view);
 });
 
-Deno.test("readiness() ends with the drain", async () => {
+Deno.test("readiness() ends when the broker begins to stop", async () => {
   await using scene = await BrokerScene.open();
   const { view } = scene;
   await scene.broker.drain();
   const failed = view.readiness().checks.filter(({ ok }) => !ok);
   assertEquals(failed.map(({ name, detail }) => [name, detail]), [
-    ["listener", "drains, and accepts no connections"],
+    ["listener", "stops, and accepts no connections"],
+    ["leadership", "stops"],
   ]);
   await assertRejects(() => view.flush(), Error, "the broker is stopping");
 });

@@ -66,6 +66,9 @@ const ASKED: readonly (readonly [id: string, path: string, status: number])[] = 
   ["group", "/api/v1/groups/nobody", 404],
   ["connections", "/api/v1/connections?limit=10", 200],
   ["flush", "/api/v1/flush", 200],
+  // nobody is there to take over
+  ["drain", "/api/v1/drain", 409],
+  ["drain", "/api/v1/drain?timeoutSeconds=0", 400],
 ];
 
 Deno.test("every operation answers as its OpenAPI document says", async () => {
@@ -136,16 +139,27 @@ Deno.test("what changes something wants the token, and is off without one", asyn
   assertStringIncludes(text, "set KAFSCALE_OPS_TOKEN");
 });
 
-Deno.test("a broker that drains is alive and not ready, and flushes no more", async () => {
+Deno.test("a broker that stops is alive and not ready, and flushes no more", async () => {
   await using broker = await furnished();
   await broker.scene.broker.drain();
   assertEquals((await broker.get("/livez")).status, 200);
   const ready = await broker.get("/readyz");
   assertEquals(ready.status, 503);
-  assertStringIncludes(ready.text, "drains, and accepts no connections");
+  assertStringIncludes(ready.text, "stops, and accepts no connections");
   const flushed = await broker.get("/api/v1/flush", { method: "POST", headers: BEARER });
   assertEquals(flushed.status, 409);
   assertStringIncludes(flushed.text, "the broker is stopping");
+});
+
+Deno.test("a drain is refused where nobody would take over, and changes nothing", async () => {
+  await using broker = await furnished();
+  const { status, text } = await broker.get("/api/v1/drain", { method: "POST", headers: BEARER });
+  assertEquals(status, 409);
+  assertStringIncludes(text, "no other broker that could take over");
+  assertEquals((await broker.get("/readyz")).status, 200);
+  assertEquals(JSON.parse((await broker.get("/api/v1/status")).text).state, "serving");
+  const unasked = await broker.get("/api/v1/drain", { method: "POST" });
+  assertEquals(unasked.status, 401);
 });
 
 Deno.test("an unavailable store makes the broker unready, and says why", async () => {
