@@ -3,7 +3,7 @@
  * where they differ. Every broker has one; only that of the broker that holds the controller's key
  * does anything, and two at once could only overwrite each other's targets by compare-and-set.
  */
-import { COORDINATOR_SHARDS } from "../config/limits.ts";
+import { COORDINATOR_SHARDS, OWNER_ABSENCE_MS } from "../config/limits.ts";
 import {
   type AssignmentView,
   type ChainRef,
@@ -11,6 +11,7 @@ import {
   COORDINATORS,
   deleteAssignment,
   type PartitionAssignment,
+  sameChain,
   UNASSIGNED,
 } from "../metadata/assignments.ts";
 import { readAllChains } from "../metadata/brokers.ts";
@@ -18,9 +19,9 @@ import { TOPICS_PREFIX } from "../metadata/keys.ts";
 import type { MetadataStore } from "../metadata/metadata_store.ts";
 import { type TopicInfo, TopicView } from "../metadata/topic_view.ts";
 import { Repeater } from "../runtime/repeater.ts";
-import type { Runtime } from "../runtime/runtime.ts";
+import type { Runtime, Timer } from "../runtime/runtime.ts";
 import type { ObjectStore } from "../storage/object_store.ts";
-import { assign, type AssignTopic } from "./assign.ts";
+import { assign, type AssignBroker, type AssignTopic } from "./assign.ts";
 import type { Membership } from "./membership.ts";
 import { isEmpty } from "./takeover.ts";
 
@@ -39,6 +40,9 @@ const SHARDS: AssignTopic = { id: COORDINATORS, partitionCount: COORDINATOR_SHAR
 
 export class Controller {
   readonly #work: Repeater;
+  /** Owners that are not registered, and since when that is known here. */
+  #absent: { readonly owner: ChainRef; readonly sinceMs: number }[] = [];
+  #absence: Timer | undefined;
 
   constructor(readonly options: ControllerOptions) {
     const { runtime } = options;
@@ -53,17 +57,14 @@ export class Controller {
   }
 
   stop(): Promise<void> {
+    this.#absence?.cancel();
     return this.#work.stop();
   }
 
   async #assign(): Promise<void> {
     const { membership, assignments, topics } = this.options;
     if (!membership.isController) return;
-    const brokers = membership.brokers().map(({ brokerId, rack, draining }) => ({
-      id: brokerId,
-      rack,
-      draining,
-    }));
+    const brokers = this.#brokers();
     const known = Array.from(topics(), ({ id, partitionCount }) => ({ id, partitionCount }));
     const previous = (topicId: string, at: number) => assignments.partition(topicId, at);
     // Apart, so that each is balanced by itself.
@@ -75,6 +76,38 @@ export class Controller {
       }
     }
     await this.#forgetTopics(new Set(known.map(({ id }) => id)));
+  }
+
+  /** Those that are registered, and owners that are missing only since a moment. */
+  #brokers(): AssignBroker[] {
+    const { membership, assignments, runtime } = this.options;
+    const brokers: AssignBroker[] = membership.brokers()
+      .map(({ brokerId, rack, draining }) => ({ id: brokerId, rack, draining }));
+    const nowMs = runtime.clock.monotonicMs();
+    const owners = new Map<string, ChainRef>();
+    for (const { partitions } of assignments.all()) {
+      for (const { owner } of partitions) {
+        if (owner === undefined || membership.isLive(owner)) continue;
+        owners.set(`${owner.brokerId}/${owner.brokerEpoch}`, owner);
+      }
+    }
+    this.#absent = Array.from(
+      owners.values(),
+      (owner) =>
+        this.#absent.find((each) => sameChain(each.owner, owner)) ?? { owner, sinceMs: nowMs },
+    );
+    let soonestMs = Infinity;
+    for (const { owner: { brokerId: id }, sinceMs } of this.#absent) {
+      const leftMs = sinceMs + OWNER_ABSENCE_MS - nowMs;
+      if (leftMs <= 0 || brokers.some((each) => each.id === id)) continue;
+      brokers.push({ id, rack: null, draining: false });
+      soonestMs = Math.min(soonestMs, leftMs);
+    }
+    this.#absence?.cancel();
+    if (soonestMs < Infinity) {
+      this.#absence = runtime.timers.after(soonestMs, () => this.poke());
+    }
+    return brokers;
   }
 
   async #write(topicId: string, targets: readonly number[]): Promise<void> {

@@ -3,6 +3,7 @@
  * under one lease; and the view of who is alive. Liveness decides when somebody tries to take over,
  * never what is safe (I11): a lost lease ends nothing here, the registration is made again.
  */
+import { REGISTER_RETRY_MAX_MS } from "../config/limits.ts";
 import { seal, unseal } from "../metadata/envelope.ts";
 import { liveBrokerOf } from "../metadata/brokers.ts";
 import { Follower } from "../metadata/follower.ts";
@@ -44,7 +45,7 @@ export class Membership {
     const { runtime, metadata: store } = options;
     this.#registering = new Repeater(runtime, () => this.#register(), (error) => {
       runtime.log.warn("this broker cannot be registered at the moment; trying again", { error });
-    });
+    }, REGISTER_RETRY_MAX_MS);
     this.#brokers = new Follower({
       runtime,
       store,

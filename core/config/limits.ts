@@ -226,6 +226,15 @@ export const METADATA_COMMITS_PARALLEL = 64;
  * answered with REQUEST_TIMED_OUT: the watch is broken then. */
 export const METADATA_VIEW_WAIT_MS = 10_000;
 
+/**
+ * How long an owner whose registration is missing keeps its partitions. When the metadata service
+ * comes back from an outage all leases may have run out at once, and whoever registers first would
+ * seal the others' chains and so end them; they need so long to register again.
+ */
+export const OWNER_ABSENCE_MS = 750;
+/** Longest pause between attempts to register; well below the former. */
+export const REGISTER_RETRY_MAX_MS = 250;
+
 /** Pauses between attempts to follow the metadata store again after an outage; they double. */
 export const METADATA_RETRY_MIN_MS = 100;
 export const METADATA_RETRY_MAX_MS = 5_000;

@@ -18,6 +18,7 @@ export class Repeater {
     readonly runtime: Pick<Runtime, "timers">,
     readonly run: () => Promise<void>,
     readonly onError: (error: unknown) => void,
+    readonly pauseMaxMs = RETRY_MAX_MS,
   ) {}
 
   poke(): void {
@@ -53,7 +54,7 @@ export class Repeater {
         this.onError(error);
         this.#running = undefined;
         this.pokeAfter(this.#pauseMs);
-        this.#pauseMs = Math.min(this.#pauseMs * 2, RETRY_MAX_MS);
+        this.#pauseMs = Math.min(this.#pauseMs * 2, this.pauseMaxMs);
         return;
       }
     }

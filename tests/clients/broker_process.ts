@@ -56,6 +56,7 @@ export class BrokerProcess implements AsyncDisposable {
   readonly #ownsDir: boolean;
   #started = false;
   readonly #options: BrokerOptions;
+  #exitCode: number | undefined;
 
   private constructor(options: BrokerOptions) {
     this.#options = options;
@@ -79,6 +80,21 @@ export class BrokerProcess implements AsyncDisposable {
   get pid(): number {
     if (this.#child === undefined) throw new Error("the broker is not running");
     return this.#child.pid;
+  }
+
+  /** Of a process that has ended, by itself or not; undefined: it runs. */
+  get exitCode(): number | undefined {
+    return this.#exitCode;
+  }
+
+  /** SIGSTOP: it goes on existing and does nothing. */
+  pause(): void {
+    if (this.#child !== undefined) send(this.#child, "SIGSTOP");
+  }
+
+  /** SIGCONT. */
+  resume(): void {
+    if (this.#child !== undefined) send(this.#child, "SIGCONT");
   }
 
   /** SIGTERM; the exit code. The data directory stays unless it was a temporary one. */
@@ -193,6 +209,8 @@ export class BrokerProcess implements AsyncDisposable {
       stderr: "piped",
     }).spawn();
     this.#child = child;
+    this.#exitCode = undefined;
+    void child.status.then(({ code }) => this.#exitCode = code);
     const wanted = targetIsApache() ? /Kafka Server started/ : /"msg":"broker listening on /;
     const listening = new Promise<void>((found) => this.#waiting.push({ wanted, found }));
     this.#readers = [this.#read(child.stdout), this.#read(child.stderr)];

@@ -5,6 +5,7 @@ import { BrokerProcess, freePort, targetIsApache } from "./broker_process.ts";
 import { haveTools } from "./requirement.ts";
 import { waitUntil } from "./wait_until.ts";
 import { RawWriter } from "./wire/bytes.ts";
+import { commitOffset } from "./wire/commit_offset.ts";
 import { GoodClient } from "./wire/good_client.ts";
 import { batch, createTopic, produce } from "./wire/produce.ts";
 import { RawConnection } from "./wire/raw_connection.ts";
@@ -32,18 +33,6 @@ async function kcat(bootstrap: string, args: string, input = ""): Promise<string
   const { code, stdout, stderr } = await child.output();
   assertEquals(code, 0, `kcat ${args}: ${new TextDecoder().decode(stderr)}`);
   return new TextDecoder().decode(stdout);
-}
-
-/** OffsetCommit v2 of a consumer without a group membership; the partition's error code. */
-async function commitOffset(at: RawConnection, topic: string, offset: number): Promise<number> {
-  const body = new RawWriter().string("simple").int32(-1).string("").int64(-1n)
-    .int32(1).string(topic).int32(1).int32(0).int64(BigInt(offset)).string("");
-  const answer = await at.request(8, 2, body);
-  answer.int32();
-  answer.string();
-  answer.int32();
-  answer.int32();
-  return answer.int16();
 }
 
 /** OffsetFetch v1; the committed offset. */

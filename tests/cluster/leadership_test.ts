@@ -2,7 +2,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { Ownership } from "../../core/cluster/ownership.ts";
 import { checkAlone, join, NotAloneError } from "../../core/cluster/recovery.ts";
 import { assignmentOf, AssignmentView } from "../../core/metadata/assignments.ts";
-import { assignmentKey } from "../../core/metadata/keys.ts";
+import { assignmentKey, CONTROLLER_KEY, liveBrokerKey } from "../../core/metadata/keys.ts";
 import { ErrorCode } from "../../core/protocol/errors.ts";
 import { memoryStore } from "../../drivers/storage/memory/driver.ts";
 import { append, batchOf, BROKER_ID, commit, readAll, Scene } from "../log/scene.ts";
@@ -197,6 +197,22 @@ Deno.test("an owner that only the view of brokers has not yet is not sealed", as
   await s.settle();
   assertEquals(ownership.count, PARTITIONS, "once it is gone it is");
   await ownership.stop();
+  await s.stop();
+});
+
+Deno.test("registrations that all ran out at once end no broker", async () => {
+  const { scene: s, topic } = await scene();
+  const before = s.nodes.map((node) => node.leadsCount(topic));
+  const keys = [...s.nodes.map(({ brokerId }) => liveBrokerKey(brokerId)), CONTROLLER_KEY];
+  await s.metadata.connect().commit({ if: [], then: keys.map((key) => ({ delete: key })) });
+  // the first is back at once, and for a moment alone
+  for (const node of s.nodes.slice(1)) node.cutOff();
+  await s.settle(200);
+  for (const node of s.nodes.slice(1)) node.reconnect();
+  await s.settle(3_000);
+  assertEquals(s.nodes.map((node) => node.leadsCount(topic)), before);
+  assertEquals(s.nodes.map((node) => node.fenced), [false, false, false]);
+  assertEquals(s.keys("ns/.wal/"), [], "no chain was sealed");
   await s.stop();
 });
 

@@ -206,6 +206,10 @@ export class TestNode {
     this.metadata.disconnect();
   }
 
+  reconnect(): void {
+    this.metadata.reconnect();
+  }
+
   leadsCount(topicId: string): number {
     const partitions = this.topics.byId(topicId)?.partitionCount ?? 0;
     let count = 0;
