@@ -114,7 +114,8 @@ async function outage(
   }
   await pause(2_000);
   const { rounds, slowestMs } = good.take();
-  assert(rounds > 30, `${rounds} rounds of produce and fetch`);
+  // with the s3 driver there are four commits a second
+  assert(rounds > 10, `${rounds} rounds of produce and fetch`);
   assertLess(slowestMs, 2_000);
   await back();
   await waitUntil("group commits work again", async () => {
