@@ -28,8 +28,8 @@ import { RefusedSequences } from "./log/refused_sequences.ts";
 import { SegmentReader } from "./log/segment_reader.ts";
 import { TrafficByTopic } from "./log/topic_traffic.ts";
 import { WalLedger } from "./log/wal_ledger.ts";
-import { clusterId, raiseLowWater } from "./metadata/brokers.ts";
-import { firstAnswer } from "./metadata/metadata_check.ts";
+import { raiseLowWater } from "./metadata/brokers.ts";
+import { identify } from "./metadata/metadata_check.ts";
 import type { MetadataStore } from "./metadata/metadata_store.ts";
 import { ProducerIds } from "./metadata/producer_ids.ts";
 import { topicSettings } from "./metadata/topic_config.ts";
@@ -78,11 +78,6 @@ export interface Broker {
   drain(): Promise<void>;
   /** Drains, closes connections, and ends all background work. Drivers stay open. Idempotent. */
   stop(): Promise<void>;
-}
-
-/** The metadata store is another cluster's. */
-export class WrongClusterError extends Error {
-  override name = "WrongClusterError";
 }
 
 /** Recovers and serves; rejects with one sentence where the broker must not start (I12). */
@@ -137,7 +132,7 @@ class BrokerProcess implements Broker {
       if (!signal.aborted) this.#fatal(error);
     });
     await checkStore(runtime, store, namespace, brokerId, signal);
-    await this.#identify();
+    this.clusterId = await identify(metadata, runtime, config.clusterId);
     const topics = new TopicRegistry({ runtime, store: metadata, config });
     await topics.start();
     this.#stopping.push(() => topics.stop());
@@ -196,17 +191,6 @@ class BrokerProcess implements Broker {
       this.#stopping.push(() => node.stop());
       await node.start(logHoldings(logs, chain, rooms.groups.shards!));
     }
-  }
-
-  async #identify(): Promise<void> {
-    const { config, runtime, metadata } = this.options;
-    const identity = clusterId(metadata, runtime, config.clusterId);
-    this.clusterId = await firstAnswer(runtime, identity);
-    if (config.clusterId === null || config.clusterId === this.clusterId) return;
-    throw new WrongClusterError(
-      `the metadata store belongs to cluster ${this.clusterId}, not ${config.clusterId}; ` +
-        "correct KAFSCALE_CLUSTER_ID or point the broker at its own metadata",
-    );
   }
 
   #openCache(pool: SlabPool, work: SlabPool): BlockCache {

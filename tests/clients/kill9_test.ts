@@ -1,6 +1,6 @@
 /**
- * kill -9 under load, again and again, with idempotent Java producers (default settings: acks=all, five
- * requests in flight, retries without end). At the end every acknowledged record must be there
+ * kill -9 under load, again and again, with idempotent Java producers (default settings: acks=all,
+ * five requests in flight, retries without end). At the end every acknowledged record must be there
  * once, at the offset that the acknowledgement named, in its producer's order.
  *
  * Environment: KAFSCALE_TEST_KILLS is how often; unset: ten times
