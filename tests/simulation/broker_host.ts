@@ -1,7 +1,7 @@
 /**
  * Runs one broker id, incarnation after incarnation, on a bucket and a metadata service that
- * outlive it: starts it, crashes it between any two of its outside steps, stops it, pauses it, starts it
- * again.
+ * outlive it: starts it, crashes it between any two of its outside steps, stops it, pauses it,
+ * starts it again.
  */
 import { type Broker, createBroker } from "../../core/broker.ts";
 import { type Config, defaultConfig } from "../../core/config/mod.ts";
@@ -11,7 +11,11 @@ import { MetadataError, type Transaction } from "../../core/metadata/metadata_st
 import type { Runtime } from "../../core/runtime/mod.ts";
 import type { ObjectStore } from "../../core/storage/object_store.ts";
 import type { MemoryMetadataView } from "../../drivers/metadata/memory/driver.ts";
-import { type MemoryFaults, type MemoryObjects, memoryStore } from "../../drivers/storage/memory/driver.ts";
+import {
+  type MemoryFaults,
+  type MemoryObjects,
+  memoryStore,
+} from "../../drivers/storage/memory/driver.ts";
 import { replicaReadStore } from "../../drivers/storage/replica_read/driver.ts";
 import type { EventLoop } from "./event_loop.ts";
 import type { History, MetadataCut } from "./history.ts";
@@ -96,7 +100,10 @@ export class BrokerHost {
   /** Starts the next incarnation; it comes back by itself whenever it dies. */
   start(): void {
     const { loop, prng, note, network, plan, objects, history, brokerId, service } = this.o;
-    const process = new SimProcess(loop, `broker-${this.o.plan.cluster === undefined ? "" : `${brokerId}.`}${++this.#count}`);
+    const process = new SimProcess(
+      loop,
+      `broker-${this.o.plan.cluster === undefined ? "" : `${brokerId}.`}${++this.#count}`,
+    );
     const number = this.o.number(process);
     const runtime = simRuntime(
       process,
@@ -141,7 +148,9 @@ export class BrokerHost {
     }).then((broker) => incarnation.broker = broker, (error) => {
       if (!process.alive) return;
       note(process.name, `did not start: ${error}`);
-      if (startedInCalm && this.settled) history.problem(`a broker did not start although all is well: ${error}`);
+      if (startedInCalm && this.settled) {
+        history.problem(`a broker did not start although all is well: ${error}`);
+      }
       process.kill();
     });
   }
@@ -242,7 +251,10 @@ export class BrokerHost {
     const { loop, note, store } = this.o;
     const refuses = prng.chance(0.5);
     const forMs = prng.chance(0.5) ? prng.range(50, 1_000) : prng.range(1_000, 8_000);
-    note(`store-${this.o.brokerId}`, `${refuses ? "refuses all" : "is paused"} for ${forMs.toFixed(1)} ms`);
+    note(
+      `store-${this.o.brokerId}`,
+      `${refuses ? "refuses all" : "is paused"} for ${forMs.toFixed(1)} ms`,
+    );
     store[refuses ? "refusedUntilMs" : "pausedUntilMs"] = loop.nowMs + forMs;
   }
 

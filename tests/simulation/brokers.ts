@@ -7,7 +7,11 @@ import { ASSIGNMENTS_PREFIX, CONTROLLER_KEY } from "../../core/metadata/keys.ts"
 import { CONTROLLER } from "../../core/metadata/records.ts";
 import { unseal } from "../../core/metadata/envelope.ts";
 import type { FsckReport } from "../../core/fsck/mod.ts";
-import { CALM, type MemoryFaults, type MemoryObjects } from "../../drivers/storage/memory/driver.ts";
+import {
+  CALM,
+  type MemoryFaults,
+  type MemoryObjects,
+} from "../../drivers/storage/memory/driver.ts";
 import { BrokerHost } from "./broker_host.ts";
 import { unsettled } from "./convergence.ts";
 import type { EventLoop } from "./event_loop.ts";
@@ -143,14 +147,18 @@ export class Brokers {
     for (const { topicId, partitions } of chosen) {
       const moved = this.#prng.below(partitions.length);
       const { brokerId } = this.any().o;
-      await changeAssignment(view, topicId, (present) =>
-        present?.map((each, at) =>
-          wish === "none"
-            ? { ...each, preferred: -1 }
-            : at === moved
-            ? { ...each, preferred: brokerId }
-            : each
-        ));
+      await changeAssignment(
+        view,
+        topicId,
+        (present) =>
+          present?.map((each, at) =>
+            wish === "none"
+              ? { ...each, preferred: -1 }
+              : at === moved
+              ? { ...each, preferred: brokerId }
+              : each
+          ),
+      );
     }
   }
 

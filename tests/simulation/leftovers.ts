@@ -35,7 +35,9 @@ export async function leftovers(
 ): Promise<string[]> {
   const left: string[] = [];
   const keys = objects.page("", undefined, Infinity).map(({ key }) => key);
-  const all = (await readAllChains(metadata)).filter(({ brokerId }) => brokerIds.includes(brokerId));
+  const all = (await readAllChains(metadata)).filter(({ brokerId }) =>
+    brokerIds.includes(brokerId)
+  );
   const chains = new Map(all.map((each) => [each.brokerId, each.chains]));
   const { entries } = await metadata.list(LIVE_TOPICS_PREFIX);
   const partitions = entries.map(topicOf).flatMap(({ directory, partitionCount }) =>

@@ -26,7 +26,8 @@ async function bucket(): Promise<{ scene: Scene; room: Room }> {
   return { scene, room };
 }
 
-const left = (scene: Scene) => leftovers(scene.objects, scene.metadata.connect(), "ns", [BROKER_ID]);
+const left = (scene: Scene) =>
+  leftovers(scene.objects, scene.metadata.connect(), "ns", [BROKER_ID]);
 
 Deno.test("leftovers() are none where all is named", async () => {
   const { scene } = await bucket();

@@ -44,13 +44,19 @@ export abstract class Reader extends Actor {
     const start = this.stage.history.now();
     const to = leaderOf(topic, partition);
     const partitions = [{ partition, fetchOffset: offset, partitionMaxBytes: maxBytes }];
-    const answer = await this.ask(fetch, version, {
-      maxWaitMs,
-      minBytes: 1,
-      maxBytes,
-      isolationLevel: this.prng.below(2),
-      topics: [{ topic: topic.name, topicId: topic.topicId, partitions }],
-    }, maxWaitMs + 2_000, to);
+    const answer = await this.ask(
+      fetch,
+      version,
+      {
+        maxWaitMs,
+        minBytes: 1,
+        maxBytes,
+        isolationLevel: this.prng.below(2),
+        topics: [{ topic: topic.name, topicId: topic.topicId, partitions }],
+      },
+      maxWaitMs + 2_000,
+      to,
+    );
     if (answer === undefined) return undefined;
     if (answer.errorCode !== 0) {
       if (!isRetriable(answer.errorCode)) this.unexpected("Fetch", answer.errorCode);
@@ -165,7 +171,9 @@ export class Consumer extends Reader {
       }
     } else if (isTopicGone(read.code) || isRetriable(read.code)) {
       await this.pause(5, 50);
-    } else if (read.code === ErrorCode.OFFSET_OUT_OF_RANGE && this.#isPast(topic, partition, read)) {
+    } else if (
+      read.code === ErrorCode.OFFSET_OUT_OF_RANGE && this.#isPast(topic, partition, read)
+    ) {
       // A broker that was taken over and doesn't know yet: it ends where it was.
       this.disconnect();
     } else if (read.code === ErrorCode.OFFSET_OUT_OF_RANGE && topic.trimmed) {

@@ -176,7 +176,7 @@ export class GroupMember extends Reader {
         : { groupId: this.group, topics };
       const answer = await this.#ask(offsetFetch, version, body);
       call.end = this.stage.history.now();
-    call.incarnation = this.stage.incarnationOf(this.wire!.server);
+      call.incarnation = this.stage.incarnationOf(this.wire!.server);
       const from = version >= 8 ? answer?.groups[0] : answer;
       const found = from?.topics[0]?.partitions[0];
       const code = from?.errorCode || found?.errorCode;

@@ -33,10 +33,16 @@ export class Trimmer extends Reader {
     };
     this.stage.history.trims.push(call);
     const to = leaderOf(topic, partition);
-    const answer = await this.ask(deleteRecords, this.version(deleteRecords), {
-      topics: [{ name: topic.name, partitions: [{ partitionIndex: partition, offset }] }],
-      timeoutMs: 1_500,
-    }, 3_000, to);
+    const answer = await this.ask(
+      deleteRecords,
+      this.version(deleteRecords),
+      {
+        topics: [{ name: topic.name, partitions: [{ partitionIndex: partition, offset }] }],
+        timeoutMs: 1_500,
+      },
+      3_000,
+      to,
+    );
     call.end = this.stage.history.now();
     const trimmed = answer?.topics[0]?.partitions[0];
     if (trimmed === undefined) return;
