@@ -12,7 +12,7 @@ import {
   UNCOMMITTED_BYTES_MAX,
 } from "./config/limits.ts";
 import { logHoldings } from "./cluster/log_holdings.ts";
-import { ClusterNode } from "./cluster/node.ts";
+import { ClusterNode, FencedError } from "./cluster/node.ts";
 import { adopt, checkAlone, join, recover } from "./cluster/recovery.ts";
 import { LEADER_EPOCH, singleNode } from "./cluster/single_node.ts";
 import { GroupCoordinator } from "./groups/coordinator.ts";
@@ -128,9 +128,7 @@ class BrokerProcess implements Broker {
     const { patient: store } = this.#store;
     const { namespace, brokerId } = config;
     const signal = this.#abort.signal;
-    void metadata.failed?.then((error) => {
-      if (!signal.aborted) this.#fatal(error);
-    });
+    void metadata.failed?.then((error) => this.#fatal(error));
     await checkStore(runtime, store, namespace, brokerId, signal);
     this.clusterId = await identify(metadata, runtime, config.clusterId);
     const topics = new TopicRegistry({ runtime, store: metadata, config });
@@ -224,6 +222,8 @@ class BrokerProcess implements Broker {
       self: { brokerId: config.brokerId, brokerEpoch },
       address: () => this.#address(),
       leaseMs: config.brokerLeaseMs,
+      orphanSweepMs: config.orphanSweepIntervalMs,
+      fenced: () => this.#fatal(new FencedError()),
       signal: this.#abort.signal,
     });
   }
@@ -286,7 +286,7 @@ class BrokerProcess implements Broker {
       spacingMs: config.flushIntervalMs ?? advice.flushIntervalMs,
       uncommittedBytesMax: UNCOMMITTED_BYTES_MAX,
       onCommitted,
-      onFenced: () => this.#fatal(new Error("another broker has taken this broker id over")),
+      onFenced: () => this.#fatal(new FencedError()),
     });
     this.#chain = chain;
     this.#stopping.push(() => chain.close());
@@ -336,6 +336,7 @@ class BrokerProcess implements Broker {
   }
 
   #fatal(error: unknown): void {
+    if (this.#abort.signal.aborted) return;
     this.options.runtime.log.error("the broker cannot go on", { error });
     this.#chain?.close();
     this.options.onFatal?.(error);

@@ -3,22 +3,27 @@
  * nothing that anybody needs. It is sealed, so that a process that wakes up finds the fence; its
  * low-water mark is raised to the seal; then its slots go, all but the seal (DESIGN 1). The
  * controller's broker does it, one chain at a time.
+ *
+ * The views of brokers and records only choose whom to look at: they may be behind. What counts is
+ * metadata as it is read after the seal. An incarnation writes for a partition only while a record
+ * names it, so who is sealed and then named nowhere has nothing that a later record could mean.
  */
-import type { AssignmentView, ChainRef } from "../metadata/assignments.ts";
+import { AssignmentView, type ChainRef, namesChain } from "../metadata/assignments.ts";
 import {
   type ChainRecord,
   raiseLowWater,
   readAllChains,
   removeChains,
 } from "../metadata/brokers.ts";
+import { ASSIGNMENTS_PREFIX, TOPICS_PREFIX } from "../metadata/keys.ts";
 import type { MetadataStore } from "../metadata/metadata_store.ts";
+import { TopicView } from "../metadata/topic_view.ts";
 import { Repeater } from "../runtime/repeater.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import { chainPrefix } from "../storage/keys.ts";
 import type { ObjectStore } from "../storage/object_store.ts";
 import { sealChain } from "../storage/wal/seal.ts";
-import { WAL_HEADER_BYTES } from "../storage/wal/format.ts";
 import type { Membership } from "./membership.ts";
+import { sweepFormerChains } from "./former_chains.ts";
 
 const LOOK_MS = 30_000;
 const DELETE_BATCH = 500;
@@ -31,6 +36,8 @@ export interface ChainReaperOptions {
   readonly self: ChainRef;
   readonly membership: Membership;
   readonly assignments: AssignmentView;
+  /** Between two sweeps of what late writes put into chains that were forgotten. */
+  readonly orphanSweepMs: number;
   readonly signal: AbortSignal;
 }
 
@@ -40,6 +47,8 @@ export class ChainReaper {
   /** Done, and kept in metadata as their broker's last ones. */
   readonly #done = new Set<string>();
   readonly #work: Repeater;
+  /** In monotonic time. */
+  #sweepDueMs = 0;
 
   constructor(readonly options: ChainReaperOptions) {
     const { runtime } = options;
@@ -74,6 +83,7 @@ export class ChainReaper {
         if (!before.has(name) || this.#done.has(name) || !this.#isDead(chain)) continue;
         await this.#reap(chain, chain.epoch < newest.get(chain.brokerId)!);
       }
+      await this.#sweepFormer();
     } finally {
       this.#work.pokeAfter(LOOK_MS);
     }
@@ -81,16 +91,28 @@ export class ChainReaper {
 
   #isDead({ brokerId, epoch }: ChainRecord): boolean {
     const chain = { brokerId, brokerEpoch: epoch };
-    return !this.options.membership.isLive(chain) && !this.#isNamed(chain);
+    const { membership, assignments } = this.options;
+    return !membership.isLive(chain) && !namesChain(assignments, chain);
   }
 
-  #isNamed(chain: ChainRef): boolean {
-    const same = (other: ChainRef | undefined) =>
-      other?.brokerId === chain.brokerId && other.brokerEpoch === chain.brokerEpoch;
-    for (const { partitions } of this.options.assignments.all()) {
-      if (partitions.some(({ owner, sources }) => same(owner) || sources.some(same))) return true;
-    }
-    return false;
+  async #sweepFormer(): Promise<void> {
+    const { runtime, orphanSweepMs } = this.options;
+    if (runtime.clock.monotonicMs() < this.#sweepDueMs) return;
+    const slots = await sweepFormerChains(this.options);
+    this.#sweepDueMs = runtime.clock.monotonicMs() + orphanSweepMs;
+    if (slots > 0) runtime.log.info("swept orphans of former brokers' chains", { slots });
+  }
+
+  /** As metadata is now: named, or perhaps needed by a topic that has no record yet. */
+  async #isNeeded(chain: ChainRef): Promise<boolean> {
+    const { metadata } = this.options;
+    const topics = new TopicView();
+    const listed = await metadata.list(TOPICS_PREFIX);
+    topics.load(listed.entries, listed.revision);
+    const records = new AssignmentView();
+    records.load((await metadata.list(ASSIGNMENTS_PREFIX)).entries);
+    if (namesChain(records, chain)) return true;
+    return [...topics.all()].some(({ id }) => records.of(id) === undefined);
   }
 
   /** `superseded`: a newer incarnation of the id exists, so the chain can be forgotten. */
@@ -101,6 +123,7 @@ export class ChainReaper {
       { runtime, store, namespace, brokerId: me.brokerId, brokerEpoch: me.brokerEpoch, signal },
       { brokerId, brokerEpoch: epoch, lowWaterSlot },
     );
+    if (await this.#isNeeded({ brokerId, brokerEpoch: epoch })) return;
     if (slots.length > 0) {
       const end = slots.at(-1)!.footer.slot + 1;
       await raiseLowWater(metadata, brokerId, epoch, end);
@@ -109,11 +132,9 @@ export class ChainReaper {
         await store.delete(keys, { signal });
       }
     }
-    if (!superseded) this.#done.add(nameOf(chain));
-    else {
-      await this.#sweepVoid(brokerId, epoch);
-      await removeChains(metadata, brokerId, [epoch]);
-    }
+    if (superseded) await removeChains(metadata, brokerId, [epoch]);
+    else this.#done.add(nameOf(chain));
+    this.#sweepDueMs = 0;
     if (slots.length > 0) {
       runtime.log.info("swept the chain of a former broker", {
         brokerId,
@@ -122,23 +143,7 @@ export class ChainReaper {
       });
     }
   }
-
-  /** What lies behind the seal is void; the seal itself is told by its size. */
-  async #sweepVoid(brokerId: number, epoch: number): Promise<void> {
-    const { store, namespace, signal } = this.options;
-    const keys: string[] = [];
-    for await (
-      const { key, size } of store.list(chainPrefix(namespace, brokerId, epoch), undefined, {
-        signal,
-      })
-    ) {
-      if (size > WAL_HEADER_BYTES + SEAL_FOOTER_BYTES_MAX) keys.push(key);
-    }
-    if (keys.length > 0) await store.delete(keys, { signal });
-  }
 }
-
-const SEAL_FOOTER_BYTES_MAX = 256;
 
 function nameOf({ brokerId, epoch }: ChainRecord): string {
   return `${brokerId}/${epoch}`;

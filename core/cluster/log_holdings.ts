@@ -27,11 +27,12 @@ export function logHoldings(logs: Logs, chain: WalChain, shards: Shards): Holdin
     gained({ topicId, partition }) {
       if (topicId === COORDINATORS) shards.gained(partition);
     },
+    async prepare(ref) {
+      if (!untouched(ref)) await rewriteWhole(await state(ref));
+    },
     async handOver(ref) {
       if (untouched(ref)) return;
       const log = await state(ref);
-      // Most of it while producers go on, so that they wait for the rest only.
-      await rewriteWhole(log);
       log.leaving = true;
       await chain.flush();
       await rewriteWhole(log);

@@ -27,6 +27,8 @@ export interface MembershipOptions {
   readonly leaseMs: number;
   /** Who is alive, or who controls, has changed. */
   readonly changed: () => void;
+  /** A newer process has this broker's id: this one is over. */
+  readonly superseded: () => void;
 }
 
 export class Membership {
@@ -145,8 +147,8 @@ export class Membership {
       const key = liveBrokerKey(brokerId);
       const present = await metadata.get(key);
       if (present !== undefined && liveBrokerOf(present).epoch > brokerEpoch) {
-        runtime.log.error("a newer process has this broker's id; this one is not registered");
-        return;
+        runtime.log.error("a newer process has this broker's id; this one ends");
+        return this.options.superseded();
       }
       const put = { put: key, value: this.#registration(draining), lease };
       const outcome = await metadata.commit({

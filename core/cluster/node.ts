@@ -23,6 +23,12 @@ import { Preferences } from "./preferences.ts";
 
 const DRAIN_LOOK_MS = 20;
 
+/** I3: what this incarnation led is others' now. */
+export class FencedError extends Error {
+  override name = "FencedError";
+  override message = "another broker has taken over from this one, or has its id";
+}
+
 export interface ClusterNodeOptions {
   readonly runtime: Runtime;
   readonly store: ObjectStore;
@@ -33,6 +39,9 @@ export interface ClusterNodeOptions {
   /** The advertised address; known once it listens. */
   readonly address: () => BrokerInfo;
   readonly leaseMs: number;
+  readonly orphanSweepMs: number;
+  /** Others have taken over from this incarnation, or a newer process has its id. */
+  readonly fenced: () => void;
   readonly signal: AbortSignal;
 }
 
@@ -44,6 +53,11 @@ export class ClusterNode {
   #reaper: ChainReaper | undefined;
   #followed: FollowedLogs | undefined;
   readonly #follower: Follower;
+  /**
+   * Brokers and records are both known. Before, everybody would seem to be dead or to lead nothing,
+   * and a broker that only starts would take over from those that are at work.
+   */
+  #ready = false;
 
   constructor(readonly options: ClusterNodeOptions) {
     const { runtime, metadata } = options;
@@ -111,6 +125,7 @@ export class ClusterNode {
       rack,
       leaseMs,
       changed: () => this.#changed(),
+      superseded: this.options.fenced,
     });
     this.#membership = membership;
     const { assignments } = this;
@@ -125,6 +140,7 @@ export class ClusterNode {
       holdings,
       isLive: (chain) => membership.isLive(chain),
       exists: (topicId) => topics.byId(topicId) !== undefined,
+      fenced: this.options.fenced,
     });
     this.#controller = new Controller({
       ...this.options,
@@ -138,6 +154,7 @@ export class ClusterNode {
     await this.#follower.start();
     await this.#followed?.start();
     await membership.start();
+    this.#ready = true;
     topics.onChange(() => this.#changed());
     this.#reaper.start();
     this.#changed();
@@ -238,6 +255,7 @@ export class ClusterNode {
   }
 
   #changed(): void {
+    if (!this.#ready) return;
     this.#controller?.poke();
     this.#ownership?.poke();
     this.#followed?.changed();

@@ -11,7 +11,9 @@
  * | owner: another, gone | seals its chain, takes | – |
  *
  * Keeps I2 and I3: it serves a partition only after every chain that may hold entries of it is
- * sealed and a compare-and-set has made it the owner.
+ * sealed and a compare-and-set of its own has made it the owner. That write raises the leader epoch
+ * each time, so one before it whose outcome wasn't known can take effect no more. What releases and
+ * covers compares the leader epoch in which it began.
  */
 import {
   type AssignmentView,
@@ -39,6 +41,8 @@ export interface Holdings {
   /** Entries of partitions that are about to be led, before they are. */
   found(entries: RecoveredEntries): void;
   gained(partition: PartitionRef): void;
+  /** Makes a hand-over short, while the partition is led on. */
+  prepare(partition: PartitionRef): Promise<void>;
   /**
    * Takes nothing more for the partition, and resolves when all of it is durable where the next
    * leader finds it without a chain.
@@ -58,6 +62,8 @@ export interface OwnershipOptions extends TakeoverOptions {
   readonly isLive: (chain: ChainRef) => boolean;
   /** Whether the topic is known here; what isn't is taken when it is. */
   readonly exists: (topicId: string) => boolean;
+  /** A record says that others have sealed this incarnation's chain: it is over. */
+  readonly fenced: () => void;
 }
 
 interface Take {
@@ -71,20 +77,22 @@ interface Take {
 export class Ownership {
   /** Topic id → partition → leader epoch. */
   readonly #led = new Map<string, Map<number, number>>();
-  /** Led no more, and not yet released in the records. */
-  #unreleased = new Set<string>();
-  /** Led, with entries in other chains. */
-  readonly #uncovered = new Set<string>();
+  /** Led, with entries in other chains: `topic id/partition` → the leader epoch. */
+  readonly #uncovered = new Map<string, number>();
   readonly #moves: Repeater;
+  /** By itself, since it may take long, and who leads nothing yet must not wait for it. */
+  readonly #releases: Repeater;
   readonly #covering: Repeater;
 
   constructor(readonly options: OwnershipOptions) {
     const { runtime } = options;
-    this.#moves = new Repeater(runtime, () => this.#move(), (error) => {
+    const later = (error: unknown) => {
       runtime.log.warn("leadership cannot be taken or given at the moment; trying again", {
         error,
       });
-    });
+    };
+    this.#moves = new Repeater(runtime, () => this.#move(), later);
+    this.#releases = new Repeater(runtime, () => this.#releaseAll(), later);
     this.#covering = new Repeater(runtime, () => this.#cover(), (error) => {
       runtime.log.warn("what other chains hold is covered later", { error });
     });
@@ -93,10 +101,11 @@ export class Ownership {
   /** Records, topics, or who is alive have changed. */
   poke(): void {
     this.#moves.poke();
+    this.#releases.poke();
   }
 
   async stop(): Promise<void> {
-    await Promise.all([this.#moves.stop(), this.#covering.stop()]);
+    await Promise.all([this.#moves.stop(), this.#releases.stop(), this.#covering.stop()]);
   }
 
   leads(topicId: string, partition: number): boolean {
@@ -108,18 +117,33 @@ export class Ownership {
     return this.#led.get(topicId)?.get(partition) ?? -1;
   }
 
-  /** Partitions and shards that this incarnation has not let go. */
+  /** Partitions and shards that this incarnation has not let go, as far as records say. */
   get count(): number {
-    let count = this.#unreleased.size;
+    let count = this.#unwanted((ref) => !this.leads(ref.topicId, ref.partition)).length;
     for (const partitions of this.#led.values()) count += partitions.size;
     return count;
   }
 
   async #move(): Promise<void> {
     this.#drop();
+    if (this.#isSealed()) return this.options.fenced();
     await this.#takeAll();
-    await this.#releaseAll();
+    await this.#giveUp();
     if (this.#uncovered.size > 0) this.#covering.poke();
+  }
+
+  /**
+   * Whoever took something over from this incarnation sealed its chain and named it a source. It
+   * can commit nothing any more, and what lies in the chain is others' to read.
+   */
+  #isSealed(): boolean {
+    const { assignments, self } = this.options;
+    for (const { partitions } of assignments.all()) {
+      if (partitions.some(({ sources }) => sources.some((chain) => sameChain(chain, self)))) {
+        return true;
+      }
+    }
+    return false;
   }
 
   /** What another incarnation owns, or what is gone, isn't led here any more, whatever we think. */
@@ -169,7 +193,8 @@ export class Ownership {
         const mine = sameChain(owner, me);
         if (owner !== undefined && !mine && isLive(owner)) return;
         const needed = owner === undefined || mine ? sources : [...sources, owner];
-        const chains = distinctChains(needed).filter((chain) => !sameChain(chain, me));
+        const chains = distinctChains(needed);
+        if (chains.some((chain) => sameChain(chain, me))) return;
         takes.push({ topicId, partition, seen, chains });
       });
     }
@@ -197,7 +222,6 @@ export class Ownership {
       taken = takes.filter(({ partition, seen, chains }) => {
         const now = present[partition];
         if (now === undefined || !sameHolders(now, seen)) return false;
-        if (sameChain(now.owner, self)) return true;
         next[partition] = {
           ...now,
           owner: self,
@@ -206,15 +230,16 @@ export class Ownership {
         };
         return true;
       });
-      return taken.some(({ seen }) => !sameChain(seen.owner, self)) ? next : undefined;
+      return taken.length > 0 ? next : undefined;
     });
     const found = entries.takeTopic(topicId, taken.map(({ partition }) => partition));
     holdings.found(found);
     for (const { partition, chains } of taken) {
       let partitions = this.#led.get(topicId);
       if (partitions === undefined) this.#led.set(topicId, partitions = new Map());
-      partitions.set(partition, record![partition]!.leaderEpoch);
-      if (chains.length > 0) this.#uncovered.add(`${topicId}/${partition}`);
+      const { leaderEpoch } = record![partition]!;
+      partitions.set(partition, leaderEpoch);
+      if (chains.length > 0) this.#uncovered.set(`${topicId}/${partition}`, leaderEpoch);
       holdings.gained({ topicId, partition });
     }
     if (taken.length > 0) {
@@ -222,79 +247,111 @@ export class Ownership {
     }
   }
 
-  async #releaseAll(): Promise<void> {
-    const { assignments, self: me } = this.options;
-    const leaving: PartitionRef[] = [];
-    for (const { topicId, partitions } of assignments.all()) {
-      partitions.forEach(({ target, owner }, partition) => {
-        if (target < 0 || target === me.brokerId || !sameChain(owner, me)) return;
-        leaving.push({ topicId, partition });
+  /**
+   * Owned, not led, and somebody else's to lead: a take-over or a release whose outcome wasn't
+   * known. What it found in other chains is left to whoever comes next.
+   */
+  async #giveUp(): Promise<void> {
+    const refs = this.#unwanted(({ topicId, partition }) => !this.leads(topicId, partition));
+    for (const [topicId, ofTopic] of Map.groupBy(refs, (ref) => ref.topicId)) {
+      await changeAssignment(this.options.metadata, topicId, (present) => {
+        let next = present;
+        for (const { partition } of ofTopic) {
+          const now = next?.[partition];
+          if (now === undefined || !this.#shallLeave(now)) continue;
+          next = next!.with(partition, { ...now, owner: undefined });
+        }
+        return next === present ? undefined : next;
       });
     }
-    const notLed = leaving.filter(({ topicId, partition }) => !this.leads(topicId, partition));
-    this.#unreleased = new Set(notLed.map(keyOf));
-    const next = leaving.values();
+  }
+
+  async #releaseAll(): Promise<void> {
+    const refs = this.#unwanted(({ topicId, partition }) => this.leads(topicId, partition));
+    const next = refs.values();
+    const failures: unknown[] = [];
     const worker = async () => {
-      for (const ref of next) await this.#release(ref);
+      for (const ref of next) await this.#release(ref).catch((error) => failures.push(error));
     };
+    // To the end, whatever fails: one partition is never released twice at a time.
     await Promise.all(Array.from({ length: RELEASES_PARALLEL }, worker));
+    if (failures.length > 0) throw failures[0];
+  }
+
+  /** What this incarnation owns and another broker shall lead. */
+  #unwanted(which: (ref: PartitionRef) => boolean): PartitionRef[] {
+    const found: PartitionRef[] = [];
+    for (const { topicId, partitions } of this.options.assignments.all()) {
+      partitions.forEach((record, partition) => {
+        const ref = { topicId, partition };
+        if (this.#shallLeave(record) && which(ref)) found.push(ref);
+      });
+    }
+    return found;
+  }
+
+  #shallLeave({ target, owner }: PartitionAssignment): boolean {
+    const { self: me } = this.options;
+    return target >= 0 && target !== me.brokerId && sameChain(owner, me);
   }
 
   async #release(ref: PartitionRef): Promise<void> {
-    const { metadata, self: me, holdings } = this.options;
+    const { metadata, holdings } = this.options;
     const { topicId, partition } = ref;
-    const led = this.leads(topicId, partition);
-    if (led) {
-      try {
-        await holdings.handOver(ref);
-      } catch (error) {
-        holdings.resume(ref);
-        throw error;
-      }
-      this.#unreleased.add(keyOf(ref));
-      this.#lose(topicId, partition);
+    const epoch = this.leaderEpoch(topicId, partition);
+    const leaves = (record: PartitionAssignment | undefined) =>
+      record !== undefined && record.leaderEpoch === epoch && this.#shallLeave(record);
+    if (epoch < 0) return;
+    try {
+      await holdings.prepare(ref);
+      // Who cannot say that it has left leads on (I10).
+      const present = await changeAssignment(metadata, topicId, () => undefined);
+      if (!leaves(present?.[partition])) return;
+      await holdings.handOver(ref);
+    } catch (error) {
+      holdings.resume(ref);
+      throw error;
     }
-    // Owned and not led: a take-over or a release before this one whose outcome wasn't known.
+    if (this.leaderEpoch(topicId, partition) !== epoch) return;
+    this.#lose(topicId, partition);
     await changeAssignment(metadata, topicId, (present) => {
       const now = present?.[partition];
-      if (now === undefined || !sameChain(now.owner, me)) return undefined;
-      const sources = led ? [] : now.sources;
-      return present!.with(partition, { ...now, owner: undefined, sources });
+      if (now === undefined || !leaves(now)) return undefined;
+      return present!.with(partition, { ...now, owner: undefined, sources: [] });
     });
-    this.#unreleased.delete(keyOf(ref));
+    this.#moves.poke();
   }
 
   /** Rewrites what lies in other chains, then takes them off the records' sources. */
   async #cover(): Promise<void> {
     const { metadata, self, holdings } = this.options;
-    const refs = [...this.#uncovered].map((key): PartitionRef => {
+    const refs = [...this.#uncovered].map(([key, epoch]) => {
       const cut = key.lastIndexOf("/");
-      return { topicId: key.slice(0, cut), partition: Number(key.slice(cut + 1)) };
+      return { topicId: key.slice(0, cut), partition: Number(key.slice(cut + 1)), key, epoch };
     });
-    const byTopic = Map.groupBy(refs, ({ topicId }) => topicId);
-    for (const [topicId, ofTopic] of byTopic) {
+    for (const [topicId, ofTopic] of Map.groupBy(refs, (ref) => ref.topicId)) {
+      const covered: typeof refs = [];
       for (const ref of ofTopic) {
-        if (this.leads(topicId, ref.partition)) await holdings.cover(ref);
+        const still = () => this.leaderEpoch(topicId, ref.partition) === ref.epoch;
+        if (still()) await holdings.cover(ref);
+        if (still()) covered.push(ref);
       }
-      const covered = ofTopic.filter(({ partition }) => this.leads(topicId, partition));
       await changeAssignment(metadata, topicId, (present) => {
-        if (present === undefined) return undefined;
+        if (present === undefined || covered.length === 0) return undefined;
         const next = [...present];
-        for (const { partition } of covered) {
+        for (const { partition, epoch } of covered) {
           const now = next[partition];
-          if (now !== undefined && sameChain(now.owner, self)) {
+          if (sameChain(now?.owner, self) && now?.leaderEpoch === epoch) {
             next[partition] = { ...now, sources: [] };
           }
         }
         return next;
       });
-      for (const { partition } of ofTopic) this.#uncovered.delete(`${topicId}/${partition}`);
+      for (const { key, epoch } of ofTopic) {
+        if (this.#uncovered.get(key) === epoch) this.#uncovered.delete(key);
+      }
     }
   }
-}
-
-function keyOf({ topicId, partition }: PartitionRef): string {
-  return `${topicId}/${partition}`;
 }
 
 /** Whether owner and sources are what they were: what has to be sealed is the same. */

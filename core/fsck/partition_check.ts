@@ -202,7 +202,7 @@ export class PartitionCheck {
       if (fact === undefined) continue;
       follow(segmentKey(this.prefix, baseOffset), fact.firstEpoch, fact.lastEpoch);
     }
-    for (const run of tail.runs) follow(run.firstKey, run.firstEpoch, run.lastEpoch);
+    for (const run of tail.runs) follow(run.firstKey, run.leaderEpoch, run.leaderEpoch);
     const { assignment } = this;
     if (assignment === undefined) return;
     // The next owner gets the one after it.

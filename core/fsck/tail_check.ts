@@ -63,7 +63,8 @@ export async function joinTail(
     check.found("wal-object-missing", key, text);
   }
   checkAssigned(check, runs);
-  checkSequences(check, manifest?.producers ?? [], entries, covered);
+  const start = runs[0]?.start ?? 0;
+  checkSequences(check, manifest?.producers ?? [], entries, covered, start);
   await checkGap(check, entries, covered);
   return { runs, start: Math.min(runs[0]?.start ?? covered, covered), end, holds };
 }
@@ -100,8 +101,10 @@ function checkSequences(
   producers: readonly ProducerEntry[],
   entries: PartitionEntries | undefined,
   covered: number,
+  start: number,
 ): void {
-  if (entries === undefined) return;
+  // Behind entries of another chain a producer's first batch may be a later one.
+  if (entries === undefined || entries.followedFrom > start) return;
   for (const { producerId, producerEpoch, batches } of producers) {
     const here = entries.producers.get(producerId);
     const newest = batches.at(-1);

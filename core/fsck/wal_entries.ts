@@ -6,7 +6,7 @@ import { type ChainRef, sameChain } from "../metadata/assignments.ts";
 import type { BatchRow } from "../storage/wal/format.ts";
 import { type Finding, finding } from "./finding.ts";
 
-/** Consecutive offsets; `end` is exclusive. */
+/** Consecutive offsets of one leader epoch; `end` is exclusive. */
 export interface Run {
   readonly start: number;
   end: number;
@@ -15,8 +15,7 @@ export interface Run {
   /** Slots of its first and last batch. */
   readonly firstKey: string;
   lastKey: string;
-  readonly firstEpoch: number;
-  lastEpoch: number;
+  readonly leaderEpoch: number;
 }
 
 /** Entries whose slot is gone. */
@@ -44,7 +43,9 @@ export interface PartitionEntries {
   uncommitted:
     | { readonly baseOffset: number; readonly chain: string; readonly gap: number }
     | undefined;
-  /** Along the last run, and those that it joins. */
+  /** Where the runs begin that join the last one, in the order in which chains are read. */
+  followedFrom: number;
+  /** Along these runs. */
   readonly producers: Map<number, Sequence>;
 }
 
@@ -83,23 +84,24 @@ export class WalEntries {
     const end = row.baseOffset + row.lastOffsetDelta + 1;
     const last = entries.runs.at(-1);
     const joins = last?.end === row.baseOffset;
-    if (joins && sameChain(last.chain, chain)) {
-      if (row.leaderEpoch < last.lastEpoch) {
+    // Who leads again, with nobody in between, goes on in the same chain with a higher epoch.
+    if (joins && sameChain(last.chain, chain) && row.leaderEpoch <= last.leaderEpoch) {
+      if (row.leaderEpoch < last.leaderEpoch) {
         found(finding(
           "epoch-order",
           key,
           `partition ${partition} of topic ${topicId} has leader epoch ${row.leaderEpoch} at ` +
-            `offset ${row.baseOffset}, behind epoch ${last.lastEpoch}`,
+            `offset ${row.baseOffset}, behind epoch ${last.leaderEpoch}`,
         ));
       }
       last.end = end;
       last.lastKey = key;
-      last.lastEpoch = Math.max(last.lastEpoch, row.leaderEpoch);
     } else {
       // What lay in between is in segments: sequences are followed as far as offsets are.
       if (!joins) {
         this.#producers -= entries.producers.size;
         entries.producers.clear();
+        entries.followedFrom = row.baseOffset;
       }
       entries.runs.push({
         start: row.baseOffset,
@@ -107,8 +109,7 @@ export class WalEntries {
         chain,
         firstKey: key,
         lastKey: key,
-        firstEpoch: row.leaderEpoch,
-        lastEpoch: row.leaderEpoch,
+        leaderEpoch: row.leaderEpoch,
       });
     }
     const fault = this.#follow(entries, row);
@@ -144,7 +145,8 @@ export class WalEntries {
     if (partitions === undefined) this.#topics.set(topicId, partitions = new Map());
     let entries = partitions.get(partition);
     if (entries === undefined) {
-      entries = { runs: [], lost: [], uncommitted: undefined, producers: new Map() };
+      const producers = new Map<number, Sequence>();
+      entries = { runs: [], lost: [], uncommitted: undefined, followedFrom: 0, producers };
       partitions.set(partition, entries);
     }
     return entries;

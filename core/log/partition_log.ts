@@ -29,6 +29,8 @@ import { Tail, type TailEntry } from "./tail.ts";
 import type { TopicTraffic } from "./topic_traffic.ts";
 import { findMaxTimestamp, findTimestamp } from "./timestamps.ts";
 
+const NOT_LEADER = ErrorCode.NOT_LEADER_OR_FOLLOWER;
+
 /** Settles with 0 when the commit that holds a batch is durable. */
 export type Pending = Promise<ErrorCodeValue>;
 
@@ -138,9 +140,11 @@ export class PartitionLogState implements PartitionLog, ReadableLog, RowSink {
 
   append(bytes: Uint8Array, start: number, end: number, produceVersion: number): AppendResult {
     const { context } = this;
-    if (this.closed !== 0) return this.#refused({ errorCode: this.closed, message: null });
-    if (this.leaving) {
-      return this.#refused({ errorCode: ErrorCode.NOT_LEADER_OR_FOLLOWER, message: null });
+    const gone = this.closed !== 0 ? this.closed : this.leaving ? NOT_LEADER : 0;
+    if (gone !== 0) {
+      // Noted like those behind it, which are refused before they come here.
+      context.refused.note(this.topicId, this.partition, bytes.subarray(start, end));
+      return this.#refused({ errorCode: gone, message: null });
     }
     if (context.chain.ended !== 0) {
       return this.#refused({ errorCode: context.chain.ended, message: null });

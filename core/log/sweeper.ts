@@ -84,7 +84,7 @@ export class Sweeper {
     const { namespace, chain: { options: { brokerId, brokerEpoch } } } = context;
     const chains = chainsPrefix(namespace, brokerId);
     const own = chainPrefix(namespace, brokerId, brokerEpoch);
-    const slots = ownsChains ? await ledger.sweepLeftovers(chains, own) : 0;
+    const slots = await ledger.sweepLeftovers(ownsChains ? chains : own, own);
     if (slots > 0) context.runtime.log.info("swept orphans of the write-ahead log", { slots });
     await this.#sweepProbes(`${probeKey(namespace, brokerId)}/`);
     await deletions.sweepTombstones();

@@ -131,6 +131,17 @@ export function assignmentOf(entry: Entry): TopicAssignment {
   };
 }
 
+/** Whether a record has the chain as an owner's, or as one that may hold entries. */
+export function namesChain(records: AssignmentView, chain: ChainRef): boolean {
+  for (const { partitions } of records.all()) {
+    const named = partitions.some(({ owner, sources }) =>
+      sameChain(owner, chain) || sources.some((source) => sameChain(source, chain))
+    );
+    if (named) return true;
+  }
+  return false;
+}
+
 /** All records at one revision. Pure: no I/O, no time. */
 export class AssignmentView {
   readonly #topics = new Map<string, { value: TopicAssignment; revision: Revision }>();

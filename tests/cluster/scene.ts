@@ -154,6 +154,8 @@ export class TestNode {
       self: { brokerId, brokerEpoch },
       address: () => ({ nodeId: brokerId, host: `b${brokerId}`, port: 9092, rack: this.rack }),
       leaseMs: LEASE_MS,
+      orphanSweepMs: 86_400_000,
+      fenced: () => void (this.fenced = true),
       signal,
     });
     const readAhead = new ReadAhead(cache);

@@ -1,13 +1,17 @@
 /**
  * Runs one broker id, incarnation after incarnation, on a bucket and a metadata service that
- * outlive it: starts it, crashes it between any two of its outside steps, stops it, pauses
- * it, starts it again.
+ * outlive it: starts it, crashes it between any two of its outside steps, stops it, pauses it,
+ * starts it again.
  */
 import { type Broker, createBroker } from "../../core/broker.ts";
 import { type Config, defaultConfig } from "../../core/config/mod.ts";
 import { liveBrokerOf } from "../../core/metadata/brokers.ts";
 import { LIVE_BROKERS_PREFIX } from "../../core/metadata/keys.ts";
-import { MetadataError, type Transaction } from "../../core/metadata/metadata_store.ts";
+import {
+  MetadataError,
+  type MetadataStore,
+  type Transaction,
+} from "../../core/metadata/metadata_store.ts";
 import type { Runtime } from "../../core/runtime/mod.ts";
 import type { ObjectStore } from "../../core/storage/object_store.ts";
 import type { MemoryMetadataView } from "../../drivers/metadata/memory/driver.ts";
@@ -23,7 +27,7 @@ import { ReplicatedObjects } from "./lagging_replica.ts";
 import type { SimMetadata } from "./leadership.ts";
 import type { Plan } from "./plan.ts";
 import type { Prng } from "./prng.ts";
-import type { Sabotage } from "./sabotage.ts";
+import { boundMetadata, type Sabotage } from "./sabotage.ts";
 import type { SimNetwork } from "./sim_network.ts";
 import { SimProcess } from "./sim_process.ts";
 import { metadataOf, simRuntime, storeOf } from "./sim_runtime.ts";
@@ -138,7 +142,8 @@ export class BrokerHost {
     if (!this.calm && prng.chance(plan.fuseChance * 0.3)) process.lightFuse(prng.between(1, 60));
     note(process.name, "starts");
     const startedInCalm = this.settled;
-    const metadata = metadataOf(process, view, (tx) => this.#noteEpoch(tx, number));
+    const late = this.#withLateCommits(view, prng.fork(`late-${number}`));
+    const metadata = metadataOf(process, late, (tx) => this.#noteEpoch(tx, number));
     createBroker({
       config: this.config,
       runtime,
@@ -163,6 +168,24 @@ export class BrokerHost {
       const chain = { brokerId: this.o.brokerId, brokerEpoch: epoch };
       this.o.metadata.leadership.register(chain, number);
     }
+  }
+
+  /** A commit may fail and take effect some time later, if what it compares is still so. */
+  #withLateCommits(view: MemoryMetadataView, prng: Prng): MetadataStore {
+    const { plan, service, metadata } = this.o;
+    const { lateCommitChance = 0, leaseMs = 0 } = plan.cluster ?? {};
+    if (lateCommitChance === 0) return view;
+    return {
+      ...boundMetadata(view),
+      commit: async (tx) => {
+        if (this.calm || !prng.chance(lateCommitChance)) return await view.commit(tx);
+        const leased = tx.then.some((op) => "put" in op && op.lease !== undefined);
+        if (!leased) {
+          service.timers.after(prng.range(0, leaseMs * 2), () => void metadata.commit(tx));
+        }
+        throw new MetadataError("retry", "injected: takes effect later");
+      },
+    };
   }
 
   /** `primary`, read by way of the replica where the plan has one. */

@@ -20,6 +20,8 @@ export interface ClusterWeather {
   readonly clientCutEveryMs: number;
   /** One broker's way to metadata is cut for longer than its lease. */
   readonly longMetadataCutEveryMs: number;
+  /** A commit fails and takes effect later. */
+  readonly lateCommitChance: number;
 }
 
 /** `plan` for a cluster; 0 brokers: as many as the seed says. */
@@ -34,6 +36,7 @@ export function clusterPlan(plan: Plan, prng: Prng, brokers: number): Plan {
     controllerLossEveryMs: every(1_500, 6_000),
     clientCutEveryMs: every(1_000, 5_000),
     longMetadataCutEveryMs: every(1_500, 6_000),
+    lateCommitChance: prng.chance(0.4) ? prng.range(0.01, 0.2) : 0,
   };
   return {
     ...plan,

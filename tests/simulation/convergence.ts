@@ -1,4 +1,4 @@
-/** Once the faults have ended a cluster comes to rest: every partition led, by whom it should. */
+/** Once the faults have ended a cluster must rest: every partition led, by whom it should. */
 import { assignmentOf, COORDINATORS, sameChain } from "../../core/metadata/assignments.ts";
 import { liveBrokerOf } from "../../core/metadata/brokers.ts";
 import {

@@ -21,8 +21,8 @@ export interface Reign {
   readonly from: Moment;
   /** Infinity while it lasts. */
   to: Moment;
-  /** From when on somebody else is to lead; Infinity while nobody is. */
-  leavesFrom: Moment;
+  /** From when on the owner is the target, too; Infinity while another is. */
+  wantedFrom: Moment;
 }
 
 export class Leadership {
@@ -62,7 +62,8 @@ export class Leadership {
     const now = this.history.now();
     for (const [key, reigns] of this.#reigns) {
       if (partitions !== undefined || !key.startsWith(`${topicId}/`)) continue;
-      reigns.at(-1)!.to = Math.min(reigns.at(-1)!.to, now);
+      const last = reigns.at(-1);
+      if (last !== undefined) last.to = Math.min(last.to, now);
     }
     partitions?.forEach((record, partition) => this.#note(topicId, partition, record, now));
   }
@@ -75,8 +76,8 @@ export class Leadership {
     const { owner, leaderEpoch, target } = record;
     if (last !== undefined && last.to === Infinity) {
       if (sameChain(owner, last.owner) && leaderEpoch === last.leaderEpoch) {
-        if (target === last.owner.brokerId) last.leavesFrom = Infinity;
-        else if (last.leavesFrom === Infinity) last.leavesFrom = now;
+        if (target !== last.owner.brokerId) last.wantedFrom = Infinity;
+        else if (last.wantedFrom === Infinity) last.wantedFrom = now;
         return;
       }
       last.to = now;
@@ -87,8 +88,8 @@ export class Leadership {
         `I2: the leader epoch of ${key} went from ${last.leaderEpoch} to ${leaderEpoch}`,
       );
     }
-    const leavesFrom = target === owner.brokerId ? Infinity : now;
-    reigns.push({ owner, leaderEpoch, from: now, to: Infinity, leavesFrom });
+    const wantedFrom = target === owner.brokerId ? now : Infinity;
+    reigns.push({ owner, leaderEpoch, from: now, to: Infinity, wantedFrom });
   }
 }
 

@@ -20,8 +20,8 @@ export function checkLeaderEpochs(history: History): string[] {
 
 /**
  * I10: who leads a partition and cannot reach the metadata leads on. Only a broker that is known to
- * have led (it has acknowledged something in this reign), and that nobody wanted to leave, is held
- * to it.
+ * have led (it has acknowledged something since it last became the target in this reign) is held to
+ * it.
  */
 export function checkLedInOutage(history: History): string[] {
   const problems: string[] = [];
@@ -33,10 +33,10 @@ export function checkLedInOutage(history: History): string[] {
     );
     if (!cut) continue;
     const reign = leadership.heldThroughout(incarnation, topicId, partition, start, end);
-    if (reign === undefined || reign.leavesFrom < end) continue;
+    if (reign === undefined) continue;
     const led = history.produced.some((call) =>
       call.incarnation === incarnation && call.topicId === topicId &&
-      call.partition === partition && call.start > reign.from && call.end < start
+      call.partition === partition && call.start > reign.wantedFrom && call.end < start
     );
     if (!led) continue;
     problems.push(

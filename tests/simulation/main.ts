@@ -1,6 +1,6 @@
 /**
- * `deno task simulate --seed N [--brokers B] [--count M] [--verbose]`: runs M seeds from N on
- * (a seed is any text; without one a fresh one is drawn), printing each, and what it makes of the
+ * `deno task simulate --seed N [--brokers B] [--count M] [--verbose]`: runs M seeds from N on (a
+ * seed is any text; without one a fresh one is drawn), printing each, and what it makes of the
  * world, before it runs. `--brokers`: 1 unless said, or `any` for 3 to 5 as the seed says. Exit
  * code 1 where one fails.
  */

@@ -64,7 +64,7 @@ function bound(store: ObjectStore): ObjectStore {
   };
 }
 
-function boundMetadata(metadata: MetadataStore): MetadataStore {
+export function boundMetadata(metadata: MetadataStore): MetadataStore {
   return {
     get: (key) => metadata.get(key),
     list: (prefix) => metadata.list(prefix),

@@ -4,7 +4,7 @@
  * time and draws no chance.
  */
 import type { Config } from "../../core/config/mod.ts";
-import { fsck, type FsckReport, severityOf } from "../../core/fsck/mod.ts";
+import { type Finding, fsck, type FsckReport, severityOf } from "../../core/fsck/mod.ts";
 import type { Runtime } from "../../core/runtime/mod.ts";
 import type { MemoryMetadata } from "../../drivers/metadata/memory/driver.ts";
 import { type MemoryObjects, memoryStore } from "../../drivers/storage/memory/driver.ts";
@@ -30,8 +30,13 @@ export function auditStore(o: AuditedStore): Promise<FsckReport> {
   });
 }
 
-/** Sentences for what must not be at any moment; orphans neither, where all has been `swept`. */
-export function auditProblems({ findings }: FsckReport, swept = false): string[] {
-  return findings.filter((each) => swept || severityOf(each) !== "orphan")
+/**
+ * Sentences for what must not be at any moment; where all has been `swept` orphans neither, nor
+ * entries of deleted topics in chains whose broker is dead.
+ */
+export function auditProblems({ findings }: FsckReport, swept: boolean, alone: boolean): string[] {
+  const passing = (each: Finding) =>
+    severityOf(each) === "orphan" || (!alone && each.code === "wal-unknown-topic");
+  return findings.filter((each) => swept || !passing(each))
     .map(({ code, key, text }) => `fsck: ${code} ${key}: ${text}`);
 }
