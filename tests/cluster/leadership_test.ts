@@ -179,12 +179,14 @@ Deno.test("an owner that only the view of brokers has not yet is not sealed", as
     holdings: {
       found: () => {},
       gained: () => {},
+      prepare: () => Promise.resolve(),
       handOver: () => Promise.resolve(),
       resume: () => {},
       lost: () => {},
       cover: () => Promise.resolve(),
     },
     isLive: () => false,
+    fenced: () => {},
     exists: () => true,
   });
   ownership.poke();
