@@ -1,4 +1,4 @@
-/** What clients are told while the object store is away, and after: one broker, one connection. */
+/** What clients are told while the object store is away, slow, and after: one broker. */
 import { assert, assertEquals } from "@std/assert";
 import { createBroker } from "../../core/broker.ts";
 import { concat } from "../../core/bytes/mod.ts";
@@ -11,6 +11,9 @@ import { createTopics } from "../../core/protocol/messages/19_create_topics.ts";
 import { deleteRecords } from "../../core/protocol/messages/21_delete_records.ts";
 import { MemoryMetadata } from "../../drivers/metadata/memory/driver.ts";
 import { CALM, MemoryObjects, memoryStore } from "../../drivers/storage/memory/driver.ts";
+import type { ObjectStore } from "../../core/storage/object_store.ts";
+import type { Runtime } from "../../core/runtime/mod.ts";
+import { sleep } from "../../core/runtime/sleep.ts";
 import { EventLoop } from "./event_loop.ts";
 import { Prng } from "./prng.ts";
 import { buildBatch, readBatches } from "./record_batch.ts";
@@ -30,6 +33,9 @@ class World {
   broker!: Awaited<ReturnType<typeof createBroker>>;
   wire!: Wire;
   topicId = "";
+  /** What every read of the store takes longer, and how many there were. */
+  slowReads = { ms: 0, count: 0 };
+  #network!: SimNetwork;
 
   /** Runs the world until `work` is done. */
   async until<T>(work: Promise<T>, limitMs = 120_000): Promise<T> {
@@ -48,6 +54,7 @@ class World {
   async start(cacheBytes = 1 << 20): Promise<void> {
     const { loop, prng } = this;
     const network = new SimNetwork(loop, prng.fork("network"), { ...CALM_NETWORK });
+    this.#network = network;
     const process = new SimProcess(loop, "broker");
     const runtime = simRuntime(process, prng.fork("broker"), network, (_, level, text, fields) => {
       this.lines.push(`${level} ${text} ${fields}`);
@@ -61,15 +68,31 @@ class World {
         compactionIntervalMs: 1_000,
       }),
       runtime,
-      store: memoryStore(new MemoryObjects(), runtime, this.faults),
+      store: this.#store(runtime),
       metadata: new MemoryMetadata(runtime).connect(),
     }));
-    const client = new SimProcess(loop, "client");
-    this.wire = (await this.until(Wire.open(client, network, PORT)))!;
+    this.wire = await this.connect("client");
     const topics = [{ name: "t", numPartitions: 3, replicationFactor: 1 }];
     const body = { topics, timeoutMs: 1_000, validateOnly: false };
     const created = await this.until(this.wire.request(createTopics, 7, body, 5_000));
     this.topicId = created.topics[0]!.topicId;
+  }
+
+  /** A connection of its own. */
+  async connect(name: string): Promise<Wire> {
+    const client = new SimProcess(this.loop, name);
+    return (await this.until(Wire.open(client, this.#network, PORT)))!;
+  }
+
+  #store(runtime: Runtime): ObjectStore {
+    const store = memoryStore(new MemoryObjects(), runtime, this.faults);
+    const { get } = store;
+    store.get = async (...args) => {
+      this.slowReads.count++;
+      if (this.slowReads.ms > 0) await sleep(runtime.timers, this.slowReads.ms);
+      return await get.apply(store, args);
+    };
+    return store;
   }
 
   /** `code` and `baseOffset` of one batch, and how long it took. */
@@ -98,10 +121,10 @@ class World {
     return { ...rest, values: [...first.values, ...rest.values] };
   }
 
-  async fetchOnce(partition: number, fetchOffset: number, maxWaitMs = 0) {
+  async fetchOnce(partition: number, fetchOffset: number, maxWaitMs = 0, wire = this.wire) {
     const sentMs = this.loop.nowMs;
     const partitions = [{ partition, fetchOffset, partitionMaxBytes: 1_000_000 }];
-    const answer = await this.wire.request(fetch, 13, {
+    const answer = await wire.request(fetch, 13, {
       maxWaitMs,
       minBytes: 1,
       maxBytes: 1_000_000,
@@ -275,5 +298,44 @@ Deno.test("producers that wait for memory are refused when the store goes away",
   const kept = codes.filter(([code]) => code === 0);
   assertEquals(refused.length + kept.length, 30, JSON.stringify(codes));
   assert(refused.length >= 5 && kept.length >= 15, JSON.stringify(codes));
+  await world.stop();
+});
+
+Deno.test("readers that catch up from a slow store hold up no producer and no tail reader", async () => {
+  const world = new World();
+  await world.start(8 << 20);
+  // More than the cache holds.
+  const values = ["x".repeat(100_000)];
+  for (let sequence = 0; sequence < 150; sequence++) {
+    const batch = buildBatch({ values, timestampMs: 0, producerId: -1, producerEpoch: -1 });
+    const topicData = [{
+      topicId: world.topicId,
+      partitionData: [{ index: 0, records: batch }],
+    }];
+    const body = { transactionalId: null, acks: -1, timeoutMs: 5_000, topicData };
+    await world.until(world.wire.request(produce, 13, body, 60_000));
+  }
+  const readers: Wire[] = [];
+  for (const name of ["a", "b", "c"]) readers.push(await world.connect(name));
+  const tail = await world.connect("tail");
+  world.slowReads = { ms: 400, count: 0 };
+  const catchUp = readers.map(async (wire) => {
+    let offset = 0;
+    while (offset < 150) offset += (await world.fetchOnce(0, offset, 0, wire)).values.length;
+  });
+  let over = 0;
+  for (const each of catchUp) each.then(() => over++);
+  for (let sequence = 0; sequence < 100; sequence++) {
+    const waiting = world.fetchOnce(1, sequence, 1_000, tail);
+    const { code, ms } = await world.until(world.produce(1, sequence));
+    assertEquals(code, 0);
+    assert(ms < 20, `an answer took ${ms} ms`);
+    const sentMs = world.loop.nowMs;
+    assertEquals((await world.until(waiting)).values, [`1-${sequence}`]);
+    assert(world.loop.nowMs - sentMs < 20, `the tail came ${world.loop.nowMs - sentMs} ms later`);
+    await world.pass(20);
+  }
+  assert(world.slowReads.count >= 5 && over < 3, "nobody caught up meanwhile");
+  await world.until(Promise.all(catchUp));
   await world.stop();
 });
