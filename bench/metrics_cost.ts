@@ -20,6 +20,10 @@ import { cpuSeconds } from "./process_figures.ts";
 const TOPIC = "cost";
 const PARTITIONS = 8;
 const SCRAPE_MS = 1_000;
+/** A broker rests that uses less of a core than this for so long; rewriting waits for five. */
+const QUIET_SHARE = 0.1;
+const QUIET_SECONDS = 7;
+const REST_SECONDS_MAX = 60;
 
 interface Turn {
   readonly requestsPerSecond: number;
@@ -68,6 +72,15 @@ async function fetchTurn({ port, pid }: Peer): Promise<Turn> {
 
 function turnOf(requests: number, seconds: number, cpu: number): Turn {
   return { requestsPerSecond: requests / seconds, cpuMsPerRequest: cpu * 1_000 / requests };
+}
+
+/** Waits until what producing left to do is done: one side's rewriting would weigh on its reads. */
+async function rested({ pid }: Peer): Promise<void> {
+  for (let quiet = 0, second = 0; quiet < QUIET_SECONDS && second < REST_SECONDS_MAX; second++) {
+    const before = cpuSeconds(pid);
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    quiet = cpuSeconds(pid) - before < QUIET_SHARE ? quiet + 1 : 0;
+  }
 }
 
 /** Pairs of turns, the order changing, so that neither side is always the second. */
@@ -142,6 +155,7 @@ async function main(): Promise<void> {
     }
     const ended = scraper(httpPort(sides.with));
     const produced = await pairs(sides, count, (peer) => produceTurn(peer, seconds));
+    for (const peer of [sides.with, sides.without]) await rested(peer);
     const fetched = await pairs(sides, Math.ceil(count / 3), fetchTurn);
     const { scrapes, bytes } = await ended();
     if (scrapes === 0) throw new Error("nothing was scraped");
