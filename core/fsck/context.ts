@@ -23,4 +23,6 @@ export interface Context {
   readonly depth: Depth;
   readonly looked: Looked;
   readonly found: (finding: Finding) => void;
+  /** The share of partitions that were looked at. */
+  readonly onProgress: (share: number) => void;
 }

@@ -28,6 +28,7 @@ import {
   Findings,
   type FsckReport,
   isDamage,
+  type Looked,
   type Repaired,
 } from "./finding.ts";
 import { checkPartition, type PartitionToCheck } from "./partition_check.ts";
@@ -55,6 +56,8 @@ export interface FsckOptions {
   /** Whether brokers may be running: damage is then told when it is seen twice. */
   readonly moving: boolean;
   readonly signal: AbortSignal;
+  /** How far a look at everything is, 0 to 1, and at what it looked so far; there may be several. */
+  readonly onProgress?: (share: number, looked: Looked) => void;
 }
 
 /** A topic that was asked for is not there. */
@@ -155,6 +158,7 @@ async function pass(
     depth: o.depth,
     looked: findings.looked,
     found: (each) => findings.add(each),
+    onProgress: (share) => o.onProgress?.(share, findings.looked),
   };
   const committed = await readCommitted(await o.metadata());
   base.looked.groups = committed.groups;
@@ -171,6 +175,7 @@ async function pass(
 class TopicsCheck {
   /** Topic id → partitions looked at, with the ends of their logs. */
   readonly #ends = new Map<string, Map<number, number | undefined>>();
+  #partitions = 0;
 
   constructor(
     readonly context: Context,
@@ -186,6 +191,7 @@ class TopicsCheck {
       this.only?.has(topic.name) ?? true
     );
     context.looked.topics = chosen.length;
+    this.#partitions = chosen.reduce((sum, { partitionCount }) => sum + partitionCount, 0);
     const walks = this.only === undefined
       ? [walkPartitions(context, this.topics)]
       : chosen.map((topic) => walkTopic(context, this.topics, topic.directory));
@@ -203,6 +209,8 @@ class TopicsCheck {
     let ends = this.#ends.get(topic.id);
     if (ends === undefined) this.#ends.set(topic.id, ends = new Map());
     ends.set(partition, end);
+    // directories may be more than the metadata knows of
+    this.context.onProgress(Math.min(this.context.looked.partitions / this.#partitions, 1));
   }
 
   /** Partitions without objects that the commit log has entries of. */

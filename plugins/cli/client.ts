@@ -61,7 +61,7 @@ export async function withClient<R>(
 function sentence(error: unknown, broker: string): unknown {
   if (error instanceof CliError) return error;
   const causes = [...flatten(error)];
-  const protocol = causes.find((cause) => typeof cause.apiId === "string");
+  const protocol = answerIn(error);
   if (protocol !== undefined) {
     const said = protocol.serverErrorMessage ?? protocol.message;
     return new CliError(`the broker answered ${protocol.apiId}: ${said}`);
@@ -84,6 +84,33 @@ interface AnyError {
   /** Kafka's name of the error, on the library's protocol errors. */
   readonly apiId?: unknown;
   readonly serverErrorMessage?: string | null;
+}
+
+/** The broker's answer that an error of the library is about; its `apiId` is Kafka's name of it. */
+function answerIn(error: unknown): AnyError | undefined {
+  return [...flatten(error)].find((cause) => typeof cause.apiId === "string");
+}
+
+/** A broker that starts, or hands a group over, says so in these, and is asked again for so long. */
+const PASSING: readonly unknown[] = [
+  "COORDINATOR_LOAD_IN_PROGRESS",
+  "COORDINATOR_NOT_AVAILABLE",
+  "NOT_COORDINATOR",
+];
+const PASSING_MS = 15_000;
+const PAUSE_MS = 300;
+
+/** Asks a group's coordinator, again while there is none that knows the group. */
+export async function askCoordinator<R>(ask: () => Promise<R>, forMs = PASSING_MS): Promise<R> {
+  for (const end = performance.now() + forMs;;) {
+    try {
+      return await ask();
+    } catch (error) {
+      const passing = PASSING.includes(answerIn(error)?.apiId);
+      if (!passing || performance.now() > end) throw error;
+      await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+    }
+  }
 }
 
 function* flatten(error: unknown): Iterable<AnyError> {

@@ -17,6 +17,8 @@ import { systemLog } from "../../core/runtime/system.ts";
 import { interruption } from "./client.ts";
 import { CliError, type Command, EXIT, type Invocation, UsageError } from "./command.ts";
 import { loadConfig } from "./load_config.ts";
+import { bytes } from "./terminal/figures.ts";
+import { Progress } from "./terminal/progress.ts";
 
 /** Nothing is damaged, and something is left over or odd. */
 const EXIT_LEFTOVERS = 3;
@@ -59,6 +61,7 @@ export const command: Command = {
     const { config } = await loadConfig(invocation);
     const interrupted = interruption();
     const names = args.list("topic");
+    const progress = new Progress("fsck");
     const data = await invocation.wiring.openData(config, systemLog("warn", true), repair);
     try {
       const options: FsckOptions = {
@@ -68,14 +71,17 @@ export const command: Command = {
         topics: names.length === 0 ? undefined : new Set(names),
         moving: !repair,
         signal: interrupted.signal,
+        onProgress: (share, looked) => progress.update(share, progressOf(looked)),
       };
       const repairs: Repaired[] = [];
       const report = repair
         ? await repaired(options, (done) => void repairs.push(done))
         : await fsck(options);
+      progress.end();
       print(invocation, report, repairs);
       return exitCode(report);
     } catch (error) {
+      progress.end();
       if (interrupted.signal.aborted) throw new CliError("interrupted", EXIT.interrupted);
       if (error instanceof UnknownTopicError) throw new CliError(error.message);
       throw error;
@@ -137,6 +143,10 @@ function plain(each: Finding): Record<string, unknown> {
   const { code, key, text, topic, repair } = each;
   const severity = severityOf(each);
   return { code, severity, key, text, topic: topic ?? null, repairable: repair !== undefined };
+}
+
+function progressOf({ partitions, segments, segmentBytes }: Looked): string {
+  return `${partitions} partitions, ${segments} segments, ${bytes(segmentBytes)}`;
 }
 
 function lookedAt(looked: Looked): string {

@@ -1,7 +1,7 @@
 /** `groups list | describe | reset | delete`. */
 import { Admin } from "@platformatic/kafka";
 import { pickAction } from "./actions.ts";
-import { BOOTSTRAP_FLAG, clientOptions, withClient } from "./client.ts";
+import { askCoordinator, BOOTSTRAP_FLAG, clientOptions, withClient } from "./client.ts";
 import { CliError, type Command, EXIT, type Invocation, UsageError } from "./command.ts";
 import { type GroupLag, groupLags, NO_GROUP } from "./groups/lag.ts";
 import { resetGroups } from "./groups/reset.ts";
@@ -177,6 +177,6 @@ function described({ group, state, assignor, members, lag, partitions }: GroupLa
 
 async function deleteGroups(admin: Admin, names: readonly string[]): Promise<void> {
   if (names.length === 0) return;
-  await admin.deleteGroups({ groups: [...names] });
+  await askCoordinator(() => admin.deleteGroups({ groups: [...names] }));
   for (const name of names) console.log(`deleted ${printable(name)}`);
 }

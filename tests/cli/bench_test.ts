@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { Latencies, percentile } from "../../plugins/cli/bench/latencies.ts";
-import { cli, startBroker, withDirectory } from "./run_cli.ts";
+import { cli, cliOnTerminal, startBroker, withDirectory } from "./run_cli.ts";
 
 Deno.test("percentile() is the value that a share of all does not exceed", () => {
   const sorted = Float64Array.from({ length: 100 }, (_, at) => at + 1);
@@ -41,6 +41,24 @@ Deno.test("bench measures two brokers side by side and leaves no topic behind", 
     assertStringIncludes(away.stderr, "cannot reach a broker at 127.0.0.1:1");
     assertEquals((await cli(["topics", "list", "-b", broker.bootstrap])).stdout, kept);
     assertEquals(await broker.stop(), 0);
+  }));
+
+Deno.test("bench and fsck show on a terminal how far they are, and take the bar away", () =>
+  withDirectory(async (dir) => {
+    const broker = await startBroker(dir);
+    const args = ["--seconds", "1", "--round-trips", "5", "-p", "2", "-b", broker.bootstrap];
+    const measured = await cliOnTerminal(["bench", "--keep", ...args]);
+    const bar = String.raw`\r\x1b\[K(\w[\w ]*\w)  \S+  \[[█ ]{24}\]  \d+ %  (\S+ \S+)`;
+    const shown = [...measured.matchAll(new RegExp(bar, "g"))];
+    assert(shown.some(([, phase, rate]) => phase === "produce" && rate!.endsWith("/s")), measured);
+    assert(shown.some(([, phase]) => phase === "consume"), measured);
+    const table = measured.slice(measured.lastIndexOf("\x1b[K"));
+    assertStringIncludes(table, "produce latency p99, ms");
+    assertEquals(await broker.stop(), 0);
+    const checked = await cliOnTerminal(["fsck", "--data-dir", dir]);
+    const fsck = /\r\x1b\[Kfsck {2}\[[█ ]{24}\] {2}\d+ % {2}\d+ partitions, \d+ segments, \S+ \S*B/;
+    assert(fsck.test(checked), checked);
+    assert(/\r\x1b\[Klooked at 1 topics, 2 partitions/.test(checked), checked);
   }));
 
 Deno.test("bench refuses what it cannot do", async () => {

@@ -1,4 +1,11 @@
-import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertRejects,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
+import { askCoordinator } from "../../plugins/cli/client.ts";
 import { parseDateTime, parseDuration } from "../../plugins/cli/groups/reset_mode.ts";
 import { askedOffset, parseOffsetsFile, parseScope } from "../../plugins/cli/groups/reset_plan.ts";
 import { cli, spawnCli, startBroker, withDirectory } from "./run_cli.ts";
@@ -51,6 +58,21 @@ Deno.test("askedOffset() finds the offset of every mode", () => {
   assertEquals(askedOffset({ kind: "time", ms: 0 }, known), 40);
   assertEquals(askedOffset({ kind: "time", ms: 0 }, { ...known, atTime: -1 }), 90);
   assertEquals(askedOffset({ kind: "file", name: "f" }, known), 77);
+});
+
+Deno.test("askCoordinator() asks again while the coordinator is not there, and no longer", async () => {
+  const answer = (apiId: string) => Object.assign(new Error(apiId), { apiId });
+  const asked = (apiIds: string[], forMs?: number) =>
+    askCoordinator(() => {
+      const apiId = apiIds.shift();
+      if (apiId === undefined) return Promise.resolve("done");
+      return Promise.reject(new Error("outer", { cause: answer(apiId) }));
+    }, forMs);
+  assertEquals(await asked(["NOT_COORDINATOR", "COORDINATOR_LOAD_IN_PROGRESS"]), "done");
+  const refused = ["GROUP_ID_NOT_FOUND", "NOT_COORDINATOR"];
+  await assertRejects(() => asked(refused), Error, "outer");
+  assertEquals(refused, ["NOT_COORDINATOR"]);
+  await assertRejects(() => asked(["NOT_COORDINATOR"], -1), Error, "outer");
 });
 
 Deno.test("groups shows lag, moves offsets only with --execute, and deletes", () =>

@@ -4,8 +4,7 @@ import { PROMISES } from "../../core/storage/probe/mod.ts";
 import { minioForFile } from "../services/minio.ts";
 import { cli, spawnCli, withDirectory } from "./run_cli.ts";
 
-const CONTRACT = new URL("../../core/storage/object_store.ts", import.meta.url).href;
-const DRIVER = new URL("../../drivers/storage/memory/driver.ts", import.meta.url).href;
+const EXAMPLE = new URL("../../docs/examples/sqlite_store.js", import.meta.url).href;
 
 /** Keys in a directory of the file driver. */
 async function keysIn(dir: string): Promise<string[]> {
@@ -50,49 +49,57 @@ Deno.test("probe --json prints one object", async () => {
   assertStringIncludes(advice.join("\n"), "KAFSCALE_FLUSH_INTERVAL_MS=1 would cut that");
 });
 
+/** Runs `probe` on a driver of one's own: the example, with what `change` makes of its store. */
+async function probeChanged(dir: string, change: string) {
+  // plain JavaScript, which a compiled program loads, too
+  const path = `${dir}/changed.js`;
+  await Deno.writeTextFile(
+    path,
+    `import { openObjectStore as open } from "${EXAMPLE}";
+    export const openObjectStore = async (options) => {
+      const { StoreError } = options;
+      const store = await open(options);
+      ${change}
+      return store;
+    };`,
+  );
+  return await cli(["probe", "--storage", path, "--data-dir", dir]);
+}
+
 Deno.test("probe refuses a store without conditional writes at once, and says so", () =>
   withDirectory(async (dir) => {
-    const path = `${dir}/blind.ts`;
-    await Deno.writeTextFile(
-      path,
-      `import { memoryStore, MemoryObjects } from "${DRIVER}";
-      export const openObjectStore = ({ runtime }) => {
-        const store = memoryStore(new MemoryObjects(), runtime);
-        store.putIfAbsent = async (key, body) => (await store.put(key, body), "created");
-        return store;
-      };`,
+    const { code, stdout, stderr } = await probeChanged(
+      dir,
+      'store.putIfAbsent = async (key, body) => (await store.put(key, body), "created");',
     );
-    const { code, stdout } = await cli(["probe", "--storage", path]);
     assertEquals(code, 1);
-    assertEquals(stdout.split("\n").slice(2), [
-      "broken      create-once       A key is created once: a second conditional create is told " +
-      "that it exists.",
-      '                              the second create: "created" instead of "exists"',
-      "",
-      "The store lacks working conditional writes (If-None-Match): the second create: " +
-      '"created" instead of "exists"; use one that has them.',
-      "",
-    ]);
+    assertEquals(
+      stdout.split("\n").slice(2),
+      [
+        "broken      create-once       A key is created once: a second conditional create is told " +
+        "that it exists.",
+        '                              the second create: "created" instead of "exists"',
+        "",
+        "The store lacks working conditional writes (If-None-Match): the second create: " +
+        '"created" instead of "exists"; use one that has them.',
+        "",
+      ],
+      stderr,
+    );
   }));
 
 Deno.test("probe says why a store cannot be used", () =>
   withDirectory(async (dir) => {
-    const path = `${dir}/refused.ts`;
-    await Deno.writeTextFile(
-      path,
-      `import { StoreError } from "${CONTRACT}";
-      import { memoryStore, MemoryObjects } from "${DRIVER}";
-      export const openObjectStore = ({ runtime }) => {
-        const store = memoryStore(new MemoryObjects(), runtime);
-        const refuse = () => Promise.reject(new StoreError("fatal", "access denied"));
-        return Object.assign(store, { putIfAbsent: refuse, put: refuse });
-      };`,
+    const { code, stdout, stderr } = await probeChanged(
+      dir,
+      `store.put = store.putIfAbsent =
+        () => Promise.reject(new StoreError("fatal", "access denied"));`,
     );
-    const { code, stdout } = await cli(["probe", "--storage", path]);
-    assertEquals([code, stdout.trimEnd().split("\n").at(-1)], [
-      1,
-      "The store cannot be used: access denied.",
-    ]);
+    assertEquals(
+      [code, stdout.trimEnd().split("\n").at(-1)],
+      [1, "The store cannot be used: access denied."],
+      stderr,
+    );
   }));
 
 Deno.test("probe that is interrupted removes what it wrote", () =>

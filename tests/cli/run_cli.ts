@@ -62,6 +62,21 @@ export async function cli(args: readonly string[], options: CliOptions = {}): Pr
   return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
 }
 
+/** All that a command writes to a terminal of 24 lines and 100 columns, its two streams together. */
+export async function cliOnTerminal(args: readonly string[]): Promise<string> {
+  const words = [...KAFSCALE, ...args].map((each) => `'${each}'`).join(" ");
+  const { code, stdout } = await new Deno.Command("script", {
+    args: ["-qefc", `stty rows 24 cols 100; exec ${words}`, "/dev/null"],
+    cwd: ROOT,
+    clearEnv: true,
+    env: cleanEnv(),
+    stdin: "null",
+  }).output();
+  const text = new TextDecoder().decode(stdout);
+  if (code !== 0) throw new Error(`${args.join(" ")}: exit code ${code}\n${text}`);
+  return text;
+}
+
 /** A started broker; `stop` ends it by a signal and tells how it ended. */
 export interface CliBroker {
   readonly bootstrap: string;

@@ -159,7 +159,7 @@ async function pageQueries(prometheus: Prometheus): Promise<string[]> {
   return queries.filter((query) => !query.startsWith("kafscale_operator_"));
 }
 
-/** Every metric that a panel, an alert or a guide asks for has changed since the start. */
+/** Every metric that a panel, an alert or a guide asks for has changed, or soon does. */
 async function allMoved(prometheus: Prometheus): Promise<void> {
   const alerts = await prometheus.rules();
   assert(alerts.length > 15);

@@ -1,5 +1,7 @@
 /** Runs the shell commands of the README and the docs, and follows their links. */
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
+import { envName, SETTING_KEYS } from "../../core/config/mod.ts";
+import { METRICS } from "../../plugins/metrics/table/mod.ts";
 import { haveTools } from "../clients/requirement.ts";
 import { type ShellBlock, shellBlocks } from "./shell_blocks.ts";
 
@@ -37,10 +39,13 @@ interface Place {
   readonly dataDir: string;
   /** Where `kafscale` is. */
   readonly programs: string;
+  /** Where commands are run: an operator's directory has nothing of ours in it. */
+  readonly workDir: string;
 }
 
 /** The commands as they stand, but with this Deno, this kafscale, and the port of this run. */
-function shell(commands: string, { port, metricsPort, dataDir, programs }: Place): Deno.Command {
+function shell(commands: string, place: Place): Deno.Command {
+  const { port, metricsPort, dataDir, programs, workDir } = place;
   const task = "npx -y deno@2.9.6 task";
   const onBinary = (text: string) =>
     text.replaceAll(`${task} start`, "kafscale start").replaceAll(`${task} kafscale`, "kafscale");
@@ -52,7 +57,7 @@ function shell(commands: string, { port, metricsPort, dataDir, programs }: Place
   const env = Object.entries(Deno.env.toObject()).filter(([name]) => !name.startsWith("KAFSCALE_"));
   return new Deno.Command("bash", {
     args: ["-euo", "pipefail", "-c", here],
-    cwd: ROOT,
+    cwd: workDir,
     clearEnv: true,
     env: {
       ...Object.fromEntries(env),
@@ -61,6 +66,7 @@ function shell(commands: string, { port, metricsPort, dataDir, programs }: Place
       KAFSCALE_BROKER_ADDR: `127.0.0.1:${port}`,
       KAFSCALE_METRICS_ADDR: `127.0.0.1:${metricsPort}`,
       KAFSCALE_DATA_DIR: dataDir,
+      KAFSCALE_OPS_TOKEN: "a-token-for-tests",
     },
     stdin: "null",
     stdout: "piped",
@@ -99,24 +105,40 @@ async function runBlocks(blocks: readonly ShellBlock[]): Promise<void> {
     metricsPort: freePort(),
     dataDir: `${folder}/data`,
     programs: folder,
+    workDir: blocks.some((each) => each.commands.includes("npx ")) ? ROOT.pathname : `${folder}/at`,
   };
+  await Deno.mkdir(`${folder}/at`);
   await installKafscale(folder);
   const commands = blocks.find((block) => block.broker)?.commands ??
-    (blocks.some((block) => block.needsBroker) ? "npx -y deno@2.9.6 task start" : undefined);
-  const stop = commands === undefined ? undefined : await startBroker(commands, place);
+    (blocks.some((block) => block.needsBroker) ? "kafscale start" : undefined);
+  const broker = commands === undefined ? undefined : await startBroker(commands, place);
+  let stopped = false;
+  const stop = async () => {
+    if (stopped) return;
+    stopped = true;
+    assertEquals(await broker?.() ?? 0, 0, "the broker did not stop cleanly");
+  };
   try {
-    for (const block of blocks) {
-      if (block.broker || block.skip !== undefined) continue;
-      const { code, stdout, stderr } = await shell(block.commands, place).output();
-      const output = new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
-      assertEquals(code, 0, `line ${block.line}:\n${block.commands}\n${output}`);
-      for (const text of block.prints) assertStringIncludes(output, text);
-    }
+    const toRun = blocks.filter((each) => !each.broker && each.skip === undefined);
+    for (const block of toRun.filter((each) => !each.afterBroker)) await runBlock(block, place);
+    await stop();
+    for (const block of toRun.filter((each) => each.afterBroker)) await runBlock(block, place);
   } finally {
-    const code = await stop?.();
+    await stop();
     await Deno.remove(folder, { recursive: true });
-    if (code !== undefined) assertEquals(code, 0, "the broker did not stop cleanly");
   }
+}
+
+async function runBlock(block: ShellBlock, place: Place): Promise<void> {
+  const { code, stdout, stderr } = await shell(block.commands, place).output();
+  const output = new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
+  assertEquals(code, 0, `line ${block.line}:\n${block.commands}\n${output}`);
+  for (const text of block.prints) assertStringIncludes(output, text);
+}
+
+/** GitHub's name of a heading. */
+function anchor(heading: string): string {
+  return heading.toLowerCase().replaceAll(/[^\w -]/g, "").replaceAll(" ", "-");
 }
 
 for (const page of await pages()) {
@@ -133,10 +155,15 @@ for (const page of await pages()) {
 
   Deno.test(`the links of ${page} lead somewhere`, async () => {
     for (const [, target] of text.matchAll(/\]\(([^)\s]+)\)/g)) {
-      if (/^[a-z]+:/.test(target!) || target!.startsWith("#")) continue;
-      const url = new URL(target!.split("#")[0]!, new URL(page, ROOT));
+      if (/^[a-z]+:/.test(target!)) continue;
+      const [path, fragment] = target!.split("#");
+      const url = new URL(path === "" ? page : path!, path === "" ? ROOT : new URL(page, ROOT));
       const found = await Deno.stat(url).then(() => true, () => false);
       assert(found, `${page}: nothing at ${target}`);
+      if (fragment === undefined || !url.pathname.endsWith(".md")) continue;
+      const headings = (await Deno.readTextFile(url)).matchAll(/^#+ (.+)$/gm);
+      const anchors = [...headings].map(([, heading]) => anchor(heading!));
+      assert(anchors.includes(fragment), `${page}: ${target} has no such heading`);
     }
   });
 }
@@ -151,10 +178,39 @@ Deno.test("docs/architecture.md names files that exist", async () => {
   }
 });
 
+Deno.test("docs/operations.md names what exists: settings, metrics, every alert", async () => {
+  const text = await Deno.readTextFile(new URL("docs/operations.md", ROOT));
+  const named = (pattern: RegExp) => new Set([...text.matchAll(pattern)].map(([name]) => name));
+  const settings = SETTING_KEYS.map(envName);
+  // a family of settings ends in _ and *
+  for (const name of named(/KAFSCALE_\w+/g)) {
+    const known = settings.some((each) =>
+      name.endsWith("_") ? each.startsWith(name) : each === name
+    );
+    assert(known, `there is no setting ${name}`);
+  }
+  const metrics = METRICS.map(({ name }) => name);
+  for (const name of named(/\bkafscale_[a-z0-9_]+/g)) {
+    assert(metrics.some((each) => each.startsWith(name)), `there is no metric ${name}`);
+  }
+  const rules = await Deno.readTextFile(new URL("deploy/prometheus/kafscale.rules.yaml", ROOT));
+  const alerts = [...rules.matchAll(/alert: (\w+)/g)].map(([, alert]) => alert!);
+  for (const alert of alerts) assertStringIncludes(text, `\`${alert}\``);
+  for (const name of named(/\b(KafScale|S3)[A-Z]\w+/g)) {
+    assert(alerts.includes(name), `there is no alert ${name}`);
+  }
+});
+
 Deno.test("shellBlocks() reads blocks and the notes in front of them", () => {
   const markdown = "x\n<!-- doc-test: prints a -->\n\n```sh\necho a\n```\n\n```json\n{}\n```\n" +
     "<!-- doc-test: skip: why -->\n```sh\nfalse\n```\n";
-  const none = { skip: undefined, broker: false, needsBroker: false, prints: [] };
+  const none = {
+    skip: undefined,
+    broker: false,
+    needsBroker: false,
+    afterBroker: false,
+    prints: [],
+  };
   assertEquals(shellBlocks(markdown), [
     { ...none, line: 4, commands: "echo a", prints: ["a"] },
     { ...none, line: 12, commands: "false", skip: "why" },

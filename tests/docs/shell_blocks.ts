@@ -5,6 +5,7 @@
  *     <!-- doc-test: broker -->         is run in the background; the others run while it does
  *     <!-- doc-test: minio -->          is a broker on a MinIO, which minio_docs_test.ts runs
  *     <!-- doc-test: needs a broker --> where the page has no such block, one is run all the same
+ *     <!-- doc-test: after the broker --> is run when the page's broker has stopped
  *     <!-- doc-test: prints TEXT -->    its output holds TEXT (may be repeated)
  */
 export interface ShellBlock {
@@ -13,6 +14,7 @@ export interface ShellBlock {
   readonly skip: string | undefined;
   readonly broker: boolean;
   readonly needsBroker: boolean;
+  readonly afterBroker: boolean;
   readonly prints: readonly string[];
 }
 
@@ -39,7 +41,7 @@ export function shellBlocks(markdown: string): ShellBlock[] {
 }
 
 function block(line: number, commands: readonly string[], notes: readonly string[]): ShellBlock {
-  const known = /^(broker|needs a broker|minio|skip: .+|prints .+)$/;
+  const known = /^(broker|needs a broker|after the broker|minio|skip: .+|prints .+)$/;
   const wrong = notes.find((note) => !known.test(note));
   if (wrong !== undefined) throw new Error(`line ${line}: unknown doc-test note "${wrong}"`);
   return {
@@ -50,6 +52,7 @@ function block(line: number, commands: readonly string[], notes: readonly string
       : notes.find((note) => note.startsWith("skip: "))?.slice("skip: ".length),
     broker: notes.includes("broker"),
     needsBroker: notes.includes("needs a broker"),
+    afterBroker: notes.includes("after the broker"),
     prints: notes.filter((note) => note.startsWith("prints ")).map((note) => note.slice(7)),
   };
 }

@@ -14,21 +14,25 @@ const ROOT = new URL("../../", import.meta.url);
 const IN_CI = Deno.env.get("CI") === "true";
 const BUCKET_DRIVERS: readonly string[] = ["minio", "s3"];
 
-const clientTests = (...names: string[]) => names.map((each) => `tests/clients/${each}_test.ts`);
+const testsIn = (folder: string, ...names: string[]) =>
+  names.map((each) => `tests/${folder}/${each}_test.ts`);
 
-/** What runs on a binary: itself, its command line, what operators do, clients, restarts, etcd. */
+/**
+ * What runs on a binary: itself, its commands, the pages for operators, clients, restarts, etcd.
+ * What compiling cannot change is left to the tests from source: the whole takes a few minutes.
+ */
 const BINARY_TESTS: readonly string[] = [
-  "tests/deploy/binary_test.ts",
-  "tests/deploy/lost_store_test.ts",
-  "tests/cli",
+  ...testsIn("deploy", "binary", "lost_store"),
+  ...testsIn("cli", "broker_commands", "bucket_start", "command_line", "configs", "groups"),
+  ...testsIn("cli", "probe", "snapshot", "top"),
   "tests/docs",
-  ...clientTests("java", "kafkajs", "kcat", "kill9", "restart", "etcd", "ops_page"),
+  ...testsIn("clients", "java", "kafkajs", "kcat", "kill9", "restart", "etcd", "ops_page"),
 ];
 
 /** What of it runs with objects in a bucket, by driver. */
 const BINARY_TESTS_IN_BUCKET: Readonly<Record<string, readonly string[]>> = {
-  minio: clientTests("java", "kcat", "kill9"),
-  s3: clientTests("kcat", "restart"),
+  minio: testsIn("clients", "java", "kcat", "kill9"),
+  s3: testsIn("clients", "kcat", "restart"),
 };
 
 /** Names of the tests that were skipped. */

@@ -1,5 +1,6 @@
 /** How far groups are behind. */
 import type { Admin, Group } from "@platformatic/kafka";
+import { askCoordinator } from "../client.ts";
 import { committedOffsets, EARLIEST, LATEST, listOffsets, partitionsOf } from "./offsets.ts";
 
 export interface Member {
@@ -39,7 +40,7 @@ export async function groupLags(admin: Admin, groups: readonly string[]): Promis
   const [listed, described, committed] = await Promise.all([
     // also knows the groups of the newer protocol, which are described by another API
     admin.listGroups(),
-    admin.describeGroups({ groups: [...groups] }),
+    askCoordinator(() => admin.describeGroups({ groups: [...groups] })),
     committedOffsets(admin, groups),
   ]);
   const topics = new Set<string>();

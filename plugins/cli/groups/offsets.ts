@@ -1,5 +1,6 @@
 /** What groups have committed, and what there is to read: offsets as numbers, by partition. */
 import type { Admin } from "@platformatic/kafka";
+import { askCoordinator } from "../client.ts";
 import { CliError } from "../command.ts";
 
 /** By topic, then partition. */
@@ -51,7 +52,9 @@ export async function committedOffsets(
   groups: readonly string[],
 ): Promise<Map<string, Offsets>> {
   if (groups.length === 0) return new Map();
-  const listed = await admin.listConsumerGroupOffsets({ groups: [...groups] });
+  const listed = await askCoordinator(() =>
+    admin.listConsumerGroupOffsets({ groups: [...groups] })
+  );
   return new Map(listed.map(({ groupId, topics }) => [
     groupId,
     new Map(topics.map(({ name, partitions }) => [

@@ -1,5 +1,6 @@
 /** `groups reset`: shows what it would do, and does it with --execute. */
 import type { Admin } from "@platformatic/kafka";
+import { askCoordinator } from "../client.ts";
 import { CliError, type Invocation, UsageError } from "../command.ts";
 import { printable, table } from "../terminal/table.ts";
 import { NO_GROUP } from "./lag.ts";
@@ -77,7 +78,7 @@ async function apply(admin: Admin, plan: readonly PlannedOffset[]): Promise<void
       name,
       partitionOffsets: offsets.map(({ partition, next }) => ({ partition, offset: BigInt(next) })),
     }));
-    await admin.alterConsumerGroupOffsets({ groupId, topics });
+    await askCoordinator(() => admin.alterConsumerGroupOffsets({ groupId, topics }));
   }
 }
 
