@@ -74,6 +74,17 @@ export interface MetadataWeather {
   failAfterChance: number;
 }
 
+/** In a few words: who is there. */
+export function topologyOf({ cluster, clients }: Plan): string {
+  const { idempotent, plain, consumers, members, stableTopics, churnTopics, partitions } = clients;
+  const brokers = cluster === undefined
+    ? "1 broker"
+    : `${cluster.brokers} brokers, leases of ${cluster.leaseMs} ms`;
+  return `${brokers}; ${stableTopics} topics of ${partitions} partitions, ${churnTopics} that ` +
+    `come and go; ${idempotent} idempotent and ${plain} plain producers, ${consumers} readers, ` +
+    `${members} group members`;
+}
+
 export function planOf(prng: Prng): Plan {
   const on = (chance = 0.5) => prng.chance(chance);
   const rate = (most: number) => on() ? prng.range(0, most) : 0;

@@ -37,21 +37,6 @@ export const BLIND_WRITES: Sabotage = {
   }),
 };
 
-/** Takes over an empty chain, as who doesn't look for what a dead broker left (breaks I1). */
-export const BLIND_TAKERS: Sabotage = {
-  store: (store, namespace, brokerId) => ({
-    ...bound(store),
-    list: (prefix, startAfter, options) => {
-      const foreign = prefix.includes("/.wal/") && prefix.length > `${namespace}/.wal/`.length &&
-        !prefix.startsWith(chainsPrefix(namespace, brokerId));
-      return foreign ? nothing() : store.list(prefix, startAfter, options);
-    },
-    putIfAbsent: (key, body, options) => store.putIfAbsent(key, body, options),
-  }),
-};
-
-async function* nothing(): AsyncGenerator<never> {}
-
 function bound(store: ObjectStore): ObjectStore {
   return {
     advice: store.advice,

@@ -17,7 +17,7 @@ import { clusterPlan } from "./cluster_plan.ts";
 import { EventLoop } from "./event_loop.ts";
 import { History } from "./history.ts";
 import { ReplicatedObjects } from "./lagging_replica.ts";
-import { type Plan, planOf } from "./plan.ts";
+import { type Plan, planOf, topologyOf } from "./plan.ts";
 import { Prng } from "./prng.ts";
 import type { Sabotage } from "./sabotage.ts";
 import { CALM_NETWORK, SimNetwork } from "./sim_network.ts";
@@ -144,6 +144,7 @@ class Simulation {
   }
 
   async run(): Promise<RunResult> {
+    this.#note("world", topologyOf(this.plan));
     this.#note("plan", JSON.stringify(this.plan));
     this.brokers.start();
     this.#openStage();

@@ -1,9 +1,10 @@
 /**
  * Fixed seeds, one seed twice, and fresh seeds within a time budget: KAFSCALE_SIM_SECONDS (default
- * 20; 0 leaves them out). KAFSCALE_SIM_SEED sets the first fresh seed; CI sets it to the commit.
+ * 20; 0 leaves them out; half of it is for clusters, cluster_simulation_test.ts). KAFSCALE_SIM_SEED
+ * sets the first fresh seed; CI sets it to the commit.
  */
 import { assert, assertEquals } from "@std/assert";
-import { seedAt } from "./main.ts";
+import { freshSeeds } from "./fresh_seeds.ts";
 import type { Plan } from "./plan.ts";
 import { type RunOptions, type RunResult, simulate } from "./simulation.ts";
 
@@ -201,12 +202,5 @@ Deno.test("simulation of the corners meets merges, trims, deletions and orphans"
 });
 
 Deno.test("simulation of fresh seeds keeps all invariants", async () => {
-  const budgetMs = 1_000 * Number(Deno.env.get("KAFSCALE_SIM_SECONDS") ?? "20");
-  const drawn = String(crypto.getRandomValues(new Uint32Array(1))[0]);
-  const first = Deno.env.get("KAFSCALE_SIM_SEED") ?? drawn;
-  console.log(`simulation: fresh seeds from ${first} on`);
-  const endMs = performance.now() + budgetMs;
-  let runs = 0;
-  for (; performance.now() < endMs; runs++) await right({ seed: seedAt(first, runs) });
-  console.log(`simulation: ${runs} fresh seeds`);
+  await freshSeeds("one broker", 0.5, (seed) => right({ seed }));
 });
