@@ -3,7 +3,7 @@
  * where they differ. Every broker has one; only that of the broker that holds the controller's key
  * does anything, and two at once could only overwrite each other's targets by compare-and-set.
  */
-import { COORDINATOR_SHARDS, OWNER_ABSENCE_MS } from "../config/limits.ts";
+import { ASSIGNMENTS_PARALLEL, COORDINATOR_SHARDS, OWNER_ABSENCE_MS } from "../config/limits.ts";
 import {
   type AssignmentView,
   type ChainRef,
@@ -18,6 +18,7 @@ import { readAllChains } from "../metadata/brokers.ts";
 import { TOPICS_PREFIX } from "../metadata/keys.ts";
 import type { MetadataStore } from "../metadata/metadata_store.ts";
 import { type TopicInfo, TopicView } from "../metadata/topic_view.ts";
+import { inParallel } from "../runtime/in_parallel.ts";
 import { Repeater } from "../runtime/repeater.ts";
 import type { Runtime, Timer } from "../runtime/runtime.ts";
 import type { ObjectStore } from "../storage/object_store.ts";
@@ -68,13 +69,17 @@ export class Controller {
     const known = Array.from(topics(), ({ id, partitionCount }) => ({ id, partitionCount }));
     const previous = (topicId: string, at: number) => assignments.partition(topicId, at);
     // Apart, so that each is balanced by itself.
-    for (const group of [[SHARDS], known]) {
-      for (const [topicId, targets] of assign(previous, brokers, group)) {
-        if (differs(assignments.of(topicId)?.partitions, targets)) {
-          await this.#write(topicId, targets);
-        }
-      }
-    }
+    const changes = [[SHARDS], known].flatMap((group) => [...assign(previous, brokers, group)])
+      .filter(([topicId, targets]) => differs(assignments.of(topicId)?.partitions, targets));
+    // The coordinators have no log that could lie anywhere.
+    const isUnknown = (topicId: string) =>
+      topicId !== COORDINATORS && assignments.of(topicId) === undefined;
+    const dead = changes.some(([topicId]) => isUnknown(topicId)) ? await this.#deadChains() : [];
+    await inParallel(
+      ASSIGNMENTS_PARALLEL,
+      changes,
+      ([topicId, targets]) => this.#write(topicId, targets, isUnknown(topicId) ? dead : []),
+    );
     await this.#forgetTopics(new Set(known.map(({ id }) => id)));
   }
 
@@ -110,12 +115,13 @@ export class Controller {
     return brokers;
   }
 
-  async #write(topicId: string, targets: readonly number[]): Promise<void> {
-    const { assignments, metadata } = this.options;
-    // The coordinators have no log that could lie anywhere.
-    const unknown = topicId !== COORDINATORS && assignments.of(topicId) === undefined;
-    const sources = unknown ? await this.#deadChains() : [];
-    await changeAssignment(metadata, topicId, (present) => {
+  /** `sources`: of a topic that has no record yet. */
+  async #write(
+    topicId: string,
+    targets: readonly number[],
+    sources: readonly ChainRef[],
+  ): Promise<void> {
+    await changeAssignment(this.options.metadata, topicId, (present) => {
       if (!differs(present, targets)) return undefined;
       const fresh = { ...UNASSIGNED, sources: present === undefined ? sources : [] };
       const next = targets.map((target, at) => ({ ...present?.[at] ?? fresh, target }));

@@ -15,6 +15,7 @@
  * each time, so one before it whose outcome wasn't known can take effect no more. What releases and
  * covers compares the leader epoch in which it began.
  */
+import { ASSIGNMENTS_PARALLEL } from "../config/limits.ts";
 import {
   type AssignmentView,
   type ChainRef,
@@ -24,6 +25,7 @@ import {
   sameChain,
 } from "../metadata/assignments.ts";
 import type { RecoveredEntries } from "../log/recovered.ts";
+import { inParallel } from "../runtime/in_parallel.ts";
 import { Repeater } from "../runtime/repeater.ts";
 import { distinctChains, isGone, readSealed, type TakeoverOptions } from "./takeover.ts";
 
@@ -179,7 +181,11 @@ export class Ownership {
       (topicId, partition) => wanted.has(`${topicId}/${partition}`),
     );
     const byTopic = Map.groupBy(takes, ({ topicId }) => topicId);
-    for (const [topicId, ofTopic] of byTopic) await this.#takeTopic(topicId, ofTopic, entries);
+    await inParallel(
+      ASSIGNMENTS_PARALLEL,
+      byTopic,
+      ([topicId, ofTopic]) => this.#takeTopic(topicId, ofTopic, entries),
+    );
   }
 
   #takes(): Take[] {

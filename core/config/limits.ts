@@ -226,6 +226,13 @@ export const METADATA_COMMITS_PARALLEL = 64;
  * answered with REQUEST_TIMED_OUT: the watch is broken then. */
 export const METADATA_VIEW_WAIT_MS = 10_000;
 
+/** How long the creation of partitions waits for their leaders, and how often it looks. */
+export const LEADERS_WAIT_MS = 5_000;
+export const LEADERS_LOOK_MS = 10;
+
+/** Records of topics that are changed at the same time. */
+export const ASSIGNMENTS_PARALLEL = 16;
+
 /**
  * How long an owner whose registration is missing keeps its partitions. When the metadata service
  * comes back from an outage all leases may have run out at once, and whoever registers first would

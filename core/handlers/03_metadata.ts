@@ -16,6 +16,7 @@ import type { TopicInfo, TopicOutcome } from "../metadata/topics.ts";
 import type { LooseResponseOf, RequestOf } from "../protocol/api.ts";
 import { ErrorCode, type ErrorCodeValue } from "../protocol/errors.ts";
 import { metadata } from "../protocol/messages/03_metadata.ts";
+import { awaitLeaders } from "./await_leaders.ts";
 import { clusterOperations, topicOperations } from "./authorized_operations.ts";
 import { handler } from "./handler.ts";
 import { describePartition } from "./partition_description.ts";
@@ -95,6 +96,7 @@ async function missingTopics(
   }
   const requests = names.map((name) => ({ name, partitionCount: -1, configs: [] }));
   const outcomes = await rooms.topics.create(requests);
+  await awaitLeaders(rooms, outcomes.map(({ topic }) => topic));
   return names.map((name, at) => [name, autoCreated(rooms, name, outcomes[at]!)]);
 }
 

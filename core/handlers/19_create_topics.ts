@@ -24,6 +24,7 @@ import {
   repeated,
   replicasFault,
 } from "./admin_request.ts";
+import { awaitLeaders } from "./await_leaders.ts";
 import { topicEntries } from "./config_entries.ts";
 import { handler } from "./handler.ts";
 import type { Rooms } from "./rooms.ts";
@@ -60,8 +61,12 @@ export const createTopicsHandler = handler(createTopics, async (rooms, _context,
     }
     topics.push(answer(rooms, name, outcome, request.validateOnly));
   });
+  if (!request.validateOnly) await awaitLeaders(rooms, outcomes.filter(isNew).map(topicOf));
   return { topics };
 });
+
+const isNew = ({ errorCode }: TopicOutcome) => errorCode === ErrorCode.NONE;
+const topicOf = ({ topic }: TopicOutcome) => topic;
 
 /** What the registry doesn't check, because it belongs to this request alone. */
 function plan(rooms: Rooms, topic: TopicRequest): CreateTopic | Refusal {

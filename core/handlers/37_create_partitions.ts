@@ -20,6 +20,7 @@ import {
   repeated,
   replicasFault,
 } from "./admin_request.ts";
+import { awaitLeaders } from "./await_leaders.ts";
 import { handler } from "./handler.ts";
 import type { Rooms } from "./rooms.ts";
 
@@ -56,6 +57,7 @@ export const createPartitionsHandler = handler(
       const { errorCode, errorMessage } = outcomes[at]!;
       results.push({ name, errorCode, errorMessage });
     });
+    if (!request.validateOnly) await awaitLeaders(rooms, outcomes.map(({ topic }) => topic));
     return { results };
   },
 );

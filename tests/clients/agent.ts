@@ -143,10 +143,11 @@ export interface DescribedProducer {
 export type CommandName = keyof Commands;
 
 /**
- * Apache Kafka's brokers learn of a change a moment after the controller has answered. With ours it
- * holds from the answer on, so only the reference gets a pause.
+ * Apache Kafka's brokers learn of a change a moment after the controller has answered, and so do
+ * those of a cluster of ours. With one broker it holds from the answer on: no pause.
  */
-const REFERENCE = Deno.env.has("KAFSCALE_TEST_BOOTSTRAP") ||
+const LEARN_LATER = Deno.env.has("KAFSCALE_TEST_BOOTSTRAP") ||
+  Deno.env.has("KAFSCALE_TEST_CLUSTER") ||
   Deno.env.get("KAFSCALE_TEST_TARGET") === "apache";
 const CHANGES = new Set<CommandName>([
   "createTopic",
@@ -228,7 +229,7 @@ export class Agent {
     try {
       await this.#stdin.write(new TextEncoder().encode(JSON.stringify({ id, cmd, args }) + "\n"));
       const result = await waiting.promise as Commands[C][1];
-      if (REFERENCE && CHANGES.has(cmd)) await new Promise((resolve) => setTimeout(resolve, 400));
+      if (LEARN_LATER && CHANGES.has(cmd)) await new Promise((resolve) => setTimeout(resolve, 400));
       return result;
     } finally {
       clearTimeout(timer);

@@ -4,6 +4,16 @@
  */
 import type { Etcd } from "../services/etcd.ts";
 import { BrokerProcess } from "./broker_process.ts";
+import { waitUntil } from "./wait_until.ts";
+import { clusterAt } from "./wire/cluster_at.ts";
+
+/** Waits until a broker knows so many, and who controls. */
+async function complete(bootstrap: string, count: number): Promise<void> {
+  await waitUntil(`${bootstrap} to know ${count} brokers and the controller`, async () => {
+    const { brokerIds, controllerId } = await clusterAt(bootstrap);
+    return brokerIds.length === count && controllerId >= 0 ? true : undefined;
+  });
+}
 
 /** What the brokers of a cluster share. */
 export interface Services {
@@ -51,7 +61,10 @@ export class BrokerCluster implements AsyncDisposable {
     const outcomes = await Promise.allSettled(starting);
     const started = outcomes.flatMap((each) => each.status === "fulfilled" ? [each.value] : []);
     const failed = outcomes.find((each) => each.status === "rejected");
-    if (failed === undefined) return new BrokerCluster(started);
+    if (failed === undefined) {
+      await Promise.all(started.map(({ bootstrap }) => complete(bootstrap, count)));
+      return new BrokerCluster(started);
+    }
     await Promise.all(started.map((each) => each.stop()));
     throw failed.reason;
   }

@@ -28,6 +28,8 @@ class Tools {
   async topic(what: string, partitions: number, rest = ""): Promise<string> {
     const topic = `${what}-${crypto.randomUUID().slice(0, 8)}`;
     await this.ok("topics", `--create --topic ${topic} --partitions ${partitions} ${rest}`);
+    // every broker of a cluster learns of it a moment later
+    if (this.bootstrap.includes(",")) await new Promise((resolve) => setTimeout(resolve, 400));
     return topic;
   }
 
@@ -96,11 +98,7 @@ async function topicsTool(tools: Tools): Promise<void> {
   const described = await tools.ok("topics", `--describe --topic ${topic}`);
   assertMatch(described, /TopicId: \S{22}\s+PartitionCount: 3\s+ReplicationFactor: 1/);
   assertStringIncludes(described, "retention.ms=3600000");
-  const id = tools.brokerId;
-  assertMatch(
-    described,
-    new RegExp(`Partition: 2\\s+Leader: ${id}\\s+Replicas: ${id}\\s+Isr: ${id}`),
-  );
+  assertMatch(described, /Partition: 2\s+Leader: (\d+)\s+Replicas: \1\s+Isr: \1/);
   await tools.ok("topics", `--alter --topic ${topic} --partitions 5`);
   const altered = await tools.ok("topics", `--describe --topic ${topic}`);
   assertStringIncludes(altered, "PartitionCount: 5");
@@ -337,9 +335,12 @@ async function cluster(tools: Tools): Promise<void> {
   const topic = await tools.topic("cli", 2);
   const dirs = await tools.ok("log-dirs", `--describe --topic-list ${topic}`);
   const json = JSON.parse(dirs.trim().split("\n").at(-1) ?? "{}");
-  assertEquals(String(json.brokers[0].broker), tools.brokerId);
-  const partitions = json.brokers[0].logDirs[0].partitions.map((one: { partition: string }) =>
-    one.partition
+  assert(json.brokers.some((each: { broker: number }) => String(each.broker) === tools.brokerId));
+  interface Described {
+    readonly logDirs: readonly { readonly partitions: readonly { readonly partition: string }[] }[];
+  }
+  const partitions = json.brokers.flatMap(({ logDirs }: Described) =>
+    logDirs[0]!.partitions.map(({ partition }) => partition)
   );
   assertEquals(partitions.sort(), [`${topic}-0`, `${topic}-1`]);
   const elected = await tools.any(

@@ -3,6 +3,7 @@
  * time (most of what they take is waiting for rebalances); each test reports its own.
  */
 import { Agent, type CommandName } from "./agent.ts";
+import { BrokerCluster, type Services } from "./broker_cluster.ts";
 import { type BrokerOptions, BrokerProcess } from "./broker_process.ts";
 import { adminScenarios } from "./scenarios/admin.ts";
 import { errorScenarios } from "./scenarios/errors.ts";
@@ -12,6 +13,7 @@ import { recordScenarios } from "./scenarios/records.ts";
 /** What a scenario works with. */
 export interface Context {
   readonly agent: Agent;
+  /** One broker's address, or several, separated by commas. */
   readonly bootstrap: string;
   /** A topic or group name that no other scenario uses. */
   name(what: string): string;
@@ -50,13 +52,23 @@ export const SUITE_SETTINGS: NonNullable<BrokerOptions["env"]> = {
   KAFSCALE_GROUP_INITIAL_REBALANCE_DELAY_MS: "100",
 };
 
-/** A broker for one test file: the one named by KAFSCALE_TEST_BOOTSTRAP, else a fresh one. */
+/**
+ * A broker for one test file: the one named by KAFSCALE_TEST_BOOTSTRAP; or a cluster of three on
+ * the services in KAFSCALE_TEST_CLUSTER (`deno task test --cluster`); or a fresh one.
+ */
 export async function openBroker(
   options: BrokerOptions = { env: SUITE_SETTINGS },
 ): Promise<{ bootstrap: string; process: BrokerProcess | undefined; close(): Promise<void> }> {
   const given = Deno.env.get("KAFSCALE_TEST_BOOTSTRAP");
   if (given !== undefined) {
     return { bootstrap: given, process: undefined, close: () => Promise.resolve() };
+  }
+  const services = Deno.env.get("KAFSCALE_TEST_CLUSTER");
+  if (services !== undefined) {
+    const { env = {} } = options;
+    const cluster = await BrokerCluster.start(JSON.parse(services) as Services, { env });
+    const { bootstrap, brokers } = cluster;
+    return { bootstrap, process: brokers[0], close: () => cluster.close() };
   }
   const process = await BrokerProcess.start(options);
   return { bootstrap: process.bootstrap, process, close: () => process.stop().then(() => {}) };

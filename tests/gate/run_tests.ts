@@ -3,6 +3,8 @@
  * to `deno test` (`deno task test tests/log --filter append`); `--shuffle=SEED` repeats an order.
  * `--store minio` or `--store s3` runs the client suites with brokers on a real MinIO; in CI all of
  * them are run so, with either driver, after everything else.
+ * `--cluster` runs the client suites against three brokers on a real etcd and a real MinIO; in CI
+ * that comes last.
  * `--binary FILE` runs that compiled broker wherever a test starts one, in the tests named behind
  * it, or else in those that show whether a binary is whole: first on a directory, with etcd in
  * some; then, fewer of them, on a MinIO with either driver.
@@ -16,6 +18,13 @@ const BUCKET_DRIVERS: readonly string[] = ["minio", "s3"];
 
 const testsIn = (folder: string, ...names: string[]) =>
   names.map((each) => `tests/${folder}/${each}_test.ts`);
+
+/** Clients that find the leaders of a cluster by themselves. */
+const CLUSTER_TESTS = testsIn(
+  "clients",
+  ...["java", "kafkajs", "platformatic", "librdkafka_node", "confluent_python", "kafka_python"],
+  ...["franz_go", "sarama", "kafka_go", "kcat", "kafka_tools"],
+);
 
 /**
  * What runs on a binary: itself, its commands, the pages for operators, clients, restarts, etcd.
@@ -135,17 +144,37 @@ async function runOnMinio(
   return await run(namesTests(args) ? args : [...args, "tests/clients"], env);
 }
 
+/** Runs `args`, or all client suites, against clusters of three brokers. */
+async function runOnCluster(
+  args: readonly string[],
+  more: Readonly<Record<string, string>>,
+): Promise<Counts | undefined> {
+  const [{ haveMinio, Minio }, { Etcd }, { haveTools }] = await Promise.all([
+    import("../services/minio.ts"),
+    import("../services/etcd.ts"),
+    import("../clients/requirement.ts"),
+  ]);
+  const suite = "client suites on a cluster";
+  if (!haveTools(suite, "etcd") || !await haveMinio(suite)) return undefined;
+  await using minio = await Minio.start();
+  await using etcd = await Etcd.start();
+  const services = { etcd: { list: etcd.list }, bucket: minio.settings(await minio.bucket()) };
+  const env = { ...more, KAFSCALE_TEST_CLUSTER: JSON.stringify(services) };
+  return await run(namesTests(args) ? args : [...args, ...CLUSTER_TESTS], env);
+}
+
 type Pass = () => Promise<Counts | undefined>;
 
-/** What is to be run, one after the other; `args` begin with the order. */
+/** What is to be run, one after the other; `on`: a bucket's driver, or "cluster". */
 function passesOf(
   binary: string | undefined,
-  driver: string | undefined,
+  on: string | undefined,
   args: readonly string[],
 ): Pass[] {
   const env = binary === undefined ? {} : { KAFSCALE_TEST_BINARY: binary };
   const named = namesTests(args);
-  if (driver !== undefined) return [() => runOnMinio(driver, args, env)];
+  if (on === "cluster") return [() => runOnCluster(args, env)];
+  if (on !== undefined) return [() => runOnMinio(on, args, env)];
   if (binary !== undefined && !named) {
     const inBucket = Object.entries(BINARY_TESTS_IN_BUCKET);
     // four kills show whether the binary recovers; the tests from source have shown the rest
@@ -156,7 +185,8 @@ function passesOf(
     ];
   }
   if (!IN_CI || args.length > 1) return [() => run(args, env)];
-  return [() => run(args), ...BUCKET_DRIVERS.map((each) => () => runOnMinio(each, args))];
+  const onMinio = BUCKET_DRIVERS.map((each) => () => runOnMinio(each, args));
+  return [() => run(args), ...onMinio, () => runOnCluster(args, {})];
 }
 
 async function main(argv: readonly string[]): Promise<number> {
@@ -171,7 +201,10 @@ async function main(argv: readonly string[]): Promise<number> {
   if (driver !== undefined && !BUCKET_DRIVERS.includes(driver)) {
     throw new Error(`--store wants ${BUCKET_DRIVERS.join(" or ")}`);
   }
-  const passes = passesOf(binary, driver, [`--shuffle=${seed}`, ...rest]);
+  const cluster = rest.indexOf("--cluster");
+  if (cluster >= 0) rest.splice(cluster, 1);
+  const args = [`--shuffle=${seed}`, ...rest];
+  const passes = passesOf(binary, cluster >= 0 ? "cluster" : driver, args);
   const total = { passed: 0, failed: 0, skipped: 0 };
   let nothing = false;
   for (const pass of passes) {

@@ -310,8 +310,9 @@ const commands = {
     };
   },
   describeLogDirs: async ({ topic }) => {
-    const [broker] = await admin.describeLogDirs({ topics: [{ name: topic, partitions: [0] }] });
-    return broker.results.flatMap((dir) => dir.topics.flatMap((one) => one.partitions)).map((
+    const brokers = await admin.describeLogDirs({ topics: [{ name: topic, partitions: [0] }] });
+    const dirs = brokers.flatMap(({ results }) => results);
+    return dirs.flatMap((dir) => dir.topics.flatMap((one) => one.partitions)).map((
       one,
     ) => ({
       partition: one.partitionIndex,

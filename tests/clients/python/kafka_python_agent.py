@@ -292,9 +292,9 @@ def describeCluster():
 
 
 def describeLogDirs(topic):
-    (broker,) = admin.describe_log_dirs([topic])
     return [
         {"partition": one["partition_index"], "size": one["partition_size"]}
+        for broker in admin.describe_log_dirs([topic])
         for log_dir in broker["log_dirs"]
         for named in log_dir["topics"]
         for one in named["partitions"]

@@ -62,14 +62,21 @@ function readBatch(answer: RawReader): StoredBatch {
   return { baseOffset, magic, crc, codec, producerId, recordCount };
 }
 
-/** The batches of a partition from its start. */
+const NOT_LEADER_OR_FOLLOWER = 6;
+
+/** The batches of a partition from its start; of several brokers, from the one that leads it. */
 export async function storedBatches(
   bootstrap: string,
   topic: string,
   partition: number,
 ): Promise<readonly StoredBatch[]> {
-  using connection = await RawConnection.open(bootstrap);
-  const fetched = readFetch(await connection.request(1, 4, fetchBody(topic, partition, 0)));
-  if (fetched.errorCode !== 0) throw new Error(`Fetch answered error ${fetched.errorCode}`);
-  return fetched.batches;
+  let errorCode = 0;
+  for (const broker of bootstrap.split(",")) {
+    using connection = await RawConnection.open(broker);
+    const fetched = readFetch(await connection.request(1, 4, fetchBody(topic, partition, 0)));
+    if (fetched.errorCode === 0) return fetched.batches;
+    errorCode = fetched.errorCode;
+    if (errorCode !== NOT_LEADER_OR_FOLLOWER) break;
+  }
+  throw new Error(`Fetch answered error ${errorCode}`);
 }
