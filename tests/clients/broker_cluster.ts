@@ -15,6 +15,8 @@ export interface Services {
 export interface ClusterOptions {
   readonly brokers?: number;
   readonly env?: Readonly<Record<string, string>>;
+  /** Further settings of one broker. */
+  readonly envOf?: (brokerId: number) => Readonly<Record<string, string>>;
 }
 
 /** Short, so that tests of take-overs take seconds. etcd counts leases in whole seconds. */
@@ -30,7 +32,7 @@ export class BrokerCluster implements AsyncDisposable {
 
   static async start(
     services: Services,
-    { brokers: count = 3, env = {} }: ClusterOptions = {},
+    { brokers: count = 3, env = {}, envOf = () => ({}) }: ClusterOptions = {},
   ): Promise<BrokerCluster> {
     const name = `c-${crypto.randomUUID().slice(0, 8)}`;
     const starting = Array.from({ length: count }, (_, id) =>
@@ -46,6 +48,7 @@ export class BrokerCluster implements AsyncDisposable {
           KAFSCALE_FLUSH_INTERVAL_MS: "5",
           ...services.bucket,
           ...env,
+          ...envOf(id),
         },
       }));
     const outcomes = await Promise.allSettled(starting);
