@@ -95,7 +95,7 @@ function refer(
     const { topicId, partition } = one.log!;
     const replica = rooms.cluster.readReplica(topicId, partition, rack);
     if (replica < 0) continue;
-    const reader = readerOf(context, topicId, partition);
+    const reader = readerOf(context, rack, topicId, partition);
     if (!rooms.referrals.refer(reader, one.target.fetchOffset)) continue;
     one.preferredReadReplica = replica;
   }

@@ -25,6 +25,8 @@ export interface Services {
 export interface ClusterOptions {
   readonly brokers?: number;
   readonly env?: Readonly<Record<string, string>>;
+  /** Further settings of one broker. */
+  readonly envOf?: (brokerId: number) => Readonly<Record<string, string>>;
 }
 
 /** Short, so that tests of take-overs take seconds. etcd counts leases in whole seconds. */
@@ -40,7 +42,7 @@ export class BrokerCluster implements AsyncDisposable {
 
   static async start(
     services: Services,
-    { brokers: count = 3, env = {} }: ClusterOptions = {},
+    { brokers: count = 3, env = {}, envOf = () => ({}) }: ClusterOptions = {},
   ): Promise<BrokerCluster> {
     const name = `c-${crypto.randomUUID().slice(0, 8)}`;
     const starting = Array.from({ length: count }, (_, id) =>
@@ -56,6 +58,7 @@ export class BrokerCluster implements AsyncDisposable {
           KAFSCALE_FLUSH_INTERVAL_MS: "5",
           ...services.bucket,
           ...env,
+          ...envOf(id),
         },
       }));
     const outcomes = await Promise.allSettled(starting);

@@ -1,6 +1,6 @@
 /**
  * Which readers were sent to a broker of their rack (KIP-392). One that is back at the same offset
- * soon has found nothing there, whatever the reason: it is served here for a while, so a follower
+ * soon, and again, has found nothing there, whatever the reason: it is served here for a while, so a follower
  * that is behind or broken costs its readers a detour and not their progress.
  */
 import { REFERRALS_MAX } from "../../config/limits.ts";
@@ -10,17 +10,21 @@ import type { RequestContext } from "../handler.ts";
 
 /** Back this soon, at the same offset: the follower did not serve it. */
 const RETURN_MS = 30_000;
+/** How often that happens before it stays: two readers of one name may look like one. */
+const IN_VAIN_MAX = 2;
 /** How long it then stays. */
 const STAY_MS = 60_000;
 
 interface Referral {
   offset: number;
   sentMs: number;
+  /** Sent in vain so often. */
+  inVain: number;
   stayUntilMs: number;
 }
 
 export class Referrals {
-  readonly stats = { sent: 0, returned: 0 };
+  readonly stats = { sent: 0, kept: 0 };
   /** By reader; the least recently sent first. */
   readonly #readers = new Map<string, Referral>();
 
@@ -33,21 +37,27 @@ export class Referrals {
     if (known !== undefined && nowMs < known.stayUntilMs) return false;
     const back = known !== undefined && known.offset === offset &&
       nowMs - known.sentMs < RETURN_MS;
+    const inVain = back ? known.inVain + 1 : 0;
+    const stays = inVain >= IN_VAIN_MAX;
+    const stayUntilMs = stays ? nowMs + STAY_MS : -Infinity;
     this.#readers.delete(reader);
-    const stayUntilMs = back ? nowMs + STAY_MS : -Infinity;
-    this.#readers.set(reader, { offset, sentMs: nowMs, stayUntilMs });
+    this.#readers.set(reader, { offset, sentMs: nowMs, inVain, stayUntilMs });
     for (const oldest of this.#readers.keys()) {
       if (this.#readers.size <= this.max) break;
       this.#readers.delete(oldest);
     }
-    if (back) this.stats.returned++;
+    if (stays) this.stats.kept++;
     else this.stats.sent++;
-    return !back;
+    return !stays;
   }
 }
 
 /** One partition's reader, over all its connections. */
-export function readerOf(context: RequestContext, topicId: string, partition: number): string {
-  const { clientId, remoteAddress } = context;
-  return `${clientHost(remoteAddress)} ${clientId ?? ""} ${topicId}/${partition}`;
+export function readerOf(
+  { clientId, remoteAddress }: RequestContext,
+  rack: string,
+  topicId: string,
+  partition: number,
+): string {
+  return [clientHost(remoteAddress), rack, clientId ?? "", topicId, partition].join(" ");
 }

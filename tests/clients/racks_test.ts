@@ -1,0 +1,105 @@
+/**
+ * Consumers with client.rack on three broker processes in three racks, on a real etcd and a real
+ * MinIO (KIP-392): the broker of their rack serves them, follows appends, and goes through the
+ * leader's death; nothing is read twice or skipped.
+ */
+import { assert, assertEquals, assertLess } from "@std/assert";
+import { Etcd } from "../services/etcd.ts";
+import { haveMinio, Minio } from "../services/minio.ts";
+import { BrokerCluster } from "./broker_cluster.ts";
+import { type BrokerProcess, targetIsApache } from "./broker_process.ts";
+import { ToolHost } from "./java/tool_host.ts";
+import { KcatReader, KcatWriter } from "./kcat_streams.ts";
+import { haveTools } from "./requirement.ts";
+import { waitUntil } from "./wait_until.ts";
+
+const RACKS = ["rack-a", "rack-b", "rack-c"];
+const TOPIC = "near";
+/** What a follower may be late, on a machine that is busy with other things. */
+const LATE_MS = 3_000;
+
+/** Bytes of the topic that a broker gave to consumers. */
+export async function fetchedBytes(broker: BrokerProcess, topic = TOPIC): Promise<number> {
+  const response = await fetch(`http://127.0.0.1:${broker.metricsPort}/metrics`);
+  const pattern = `^kafscale_topic_fetched_bytes_total\\{.*topic="${topic}".*\\} (\\d+)`;
+  return Number(new RegExp(pattern, "m").exec(await response.text())?.[1] ?? 0);
+}
+
+async function withCluster(run: (cluster: BrokerCluster, host: ToolHost) => Promise<void>) {
+  await using etcd = await Etcd.start();
+  await using minio = await Minio.start();
+  await using host = await ToolHost.start();
+  const bucket = minio.settings(await minio.bucket());
+  const envOf = (id: number) => ({ KAFSCALE_RACK: RACKS[id]! });
+  await using cluster = await BrokerCluster.start({ etcd, bucket }, { envOf });
+  try {
+    const args = ["--create", "--topic", TOPIC, "--replica-assignment", "0"];
+    const server = ["--bootstrap-server", cluster.brokers[0]!.bootstrap];
+    const created = await host.run("topics", [...server, ...args]);
+    assertEquals(created.code, 0, created.out + created.err);
+    await run(cluster, host);
+    const bugs = cluster.brokers.flatMap(({ log }) => log)
+      .filter((line) => /invariant|uncaught|unhandled|TypeError/i.test(line));
+    assertEquals(bugs.slice(0, 3), []);
+  } catch (error) {
+    console.error(cluster.tail());
+    throw error;
+  }
+}
+
+async function leader(host: ToolHost, cluster: BrokerCluster, asked: number): Promise<string> {
+  const server = ["--bootstrap-server", cluster.brokers[asked]!.bootstrap];
+  const { out } = await host.run("topics", [...server, "--describe", "--topic", TOPIC]);
+  return /Leader: (\S+)\s+Replicas: \S+/.exec(out)?.[0] ?? out;
+}
+
+async function near(cluster: BrokerCluster, host: ToolHost): Promise<void> {
+  await waitUntil("the first broker to lead, and the others to serve reads", async () => {
+    return /Leader: 0\s+Replicas: 0,1,2/.test(await leader(host, cluster, 1)) ? true : undefined;
+  });
+  const [first, second, third] = cluster.brokers as [BrokerProcess, BrokerProcess, BrokerProcess];
+  await using writer = new KcatWriter(cluster.bootstrap, TOPIC);
+  await using atSecond = new KcatReader(cluster.bootstrap, TOPIC, RACKS[1]!);
+  await using atThird = new KcatReader(cluster.bootstrap, TOPIC, RACKS[2]!);
+  const readers = [atSecond, atThird];
+  const caughtUp = (count: number) =>
+    waitUntil(`readers at ${count}`, () => readers.every((r) => r.count >= count) || undefined);
+  await caughtUp(200);
+  for (const reader of readers) assertLess(reader.lateMs(100), LATE_MS);
+  assertEquals(await fetchedBytes(first), 0, "the leader sent its readers away");
+  for (const broker of [second, third]) assert(await fetchedBytes(broker) > 200 * 10);
+
+  const before = await fetchedBytes(second);
+  const consumed = await host.run("console-consumer", [
+    ...["--bootstrap-server", first.bootstrap, "--topic", TOPIC, "--from-beginning"],
+    ...["--max-messages", "100", "--timeout-ms", "20000"],
+    ...["--consumer-property", `client.rack=${RACKS[1]}`],
+  ]);
+  assertEquals(consumed.out.trim().split("\n").length, 100, consumed.err);
+  assertEquals(await fetchedBytes(first), 0, "Java's consumer was sent away, too");
+  assert(await fetchedBytes(second) > before);
+
+  await first.kill();
+  const written = writer.count;
+  await caughtUp(written + 200);
+  const served = await Promise.all([second, third].map((broker) => fetchedBytes(broker)));
+  const count = await writer.end();
+  await caughtUp(count);
+  for (const reader of readers) reader.assertWhole(count);
+  // One of them leads now; the other one goes on as a follower.
+  for (const [at, broker] of [second, third].entries()) {
+    assert(await fetchedBytes(broker) > served[at]!, `broker ${at + 1} served on`);
+  }
+}
+
+const NAME = "consumers with a rack";
+
+if (haveTools(NAME, "java", "javac", "mvn", "etcd", "kcat") && await haveMinio(NAME)) {
+  Deno.test({
+    name: `${NAME}: read at their rack's broker, through the leader's death, each record once`,
+    ignore: targetIsApache(),
+    sanitizeOps: false,
+    sanitizeResources: false,
+    fn: () => withCluster(near),
+  });
+}
