@@ -301,7 +301,7 @@ Deno.test("producers that wait for memory are refused when the store goes away",
   await world.stop();
 });
 
-Deno.test("readers that catch up from a slow store hold up nobody at the tail", async () => {
+Deno.test("readers that catch up from a slow store hold up nobody else", async () => {
   const world = new World();
   await world.start(8 << 20);
   // More than the cache holds.
