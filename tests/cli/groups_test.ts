@@ -60,7 +60,7 @@ Deno.test("askedOffset() finds the offset of every mode", () => {
   assertEquals(askedOffset({ kind: "file", name: "f" }, known), 77);
 });
 
-Deno.test("askCoordinator() asks again while the coordinator is not there, and no longer", async () => {
+Deno.test("askCoordinator() asks again while there is no coordinator, and no longer", async () => {
   const answer = (apiId: string) => Object.assign(new Error(apiId), { apiId });
   const asked = (apiIds: string[], forMs?: number) =>
     askCoordinator(() => {

@@ -76,8 +76,8 @@ Deno.test("probe refuses a store without conditional writes at once, and says so
     assertEquals(
       stdout.split("\n").slice(2),
       [
-        "broken      create-once       A key is created once: a second conditional create is told " +
-        "that it exists.",
+        "broken      create-once       A key is created once: a second conditional create is " +
+        "told that it exists.",
         '                              the second create: "created" instead of "exists"',
         "",
         "The store lacks working conditional writes (If-None-Match): the second create: " +
