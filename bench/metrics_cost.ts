@@ -6,6 +6,7 @@
  *
  *   deno run -A bench/metrics_cost.ts                    with and without the plugin
  *   deno run -A bench/metrics_cost.ts --without DIR      without: the broker of another checkout
+ *   … --pairs 12 --seconds 4 --rest 60                   how often, how long; rest before reading
  *
  * The second form tells what the counters in core cost, which no setting turns off.
  */
@@ -25,7 +26,6 @@ const IN_MEMORY = { KAFSCALE_STORAGE: "memory", KAFSCALE_METADATA: "memory" };
 /** A broker rests that uses less of a core than this for so long; rewriting waits for five. */
 const QUIET_SHARE = 0.1;
 const QUIET_SECONDS = 7;
-const REST_SECONDS_MAX = 60;
 
 interface Turn {
   readonly requestsPerSecond: number;
@@ -77,8 +77,8 @@ function turnOf(requests: number, seconds: number, cpu: number): Turn {
 }
 
 /** Waits until what producing left to do is done: one side's rewriting would weigh on its reads. */
-async function rested({ pid }: Peer): Promise<void> {
-  for (let quiet = 0, second = 0; quiet < QUIET_SECONDS && second < REST_SECONDS_MAX; second++) {
+async function rested({ pid }: Peer, secondsMax: number): Promise<void> {
+  for (let quiet = 0, second = 0; quiet < QUIET_SECONDS && second < secondsMax; second++) {
     const before = cpuSeconds(pid);
     await new Promise((resolve) => setTimeout(resolve, 1_000));
     quiet = cpuSeconds(pid) - before < QUIET_SHARE ? quiet + 1 : 0;
@@ -137,9 +137,10 @@ function httpPort(peer: Peer): number {
 }
 
 async function main(): Promise<void> {
-  const args = parseArgs(Deno.args, { string: ["without", "pairs", "seconds"] });
+  const args = parseArgs(Deno.args, { string: ["without", "pairs", "seconds", "rest"] });
   const count = Number(args["pairs"] ?? 12);
   const seconds = Number(args["seconds"] ?? 4);
+  const rest = Number(args["rest"] ?? 60);
   const checkout = args["without"] === undefined ? undefined : String(args["without"]);
   const dir = await Deno.makeTempDir();
   const plugins = (names: string) => ({ ...IN_MEMORY, KAFSCALE_PLUGINS: names });
@@ -158,7 +159,7 @@ async function main(): Promise<void> {
     }
     const ended = scraper(httpPort(sides.with));
     const produced = await pairs(sides, count, (peer) => produceTurn(peer, seconds));
-    for (const peer of [sides.with, sides.without]) await rested(peer);
+    for (const peer of [sides.with, sides.without]) await rested(peer, rest);
     const fetched = await pairs(sides, Math.ceil(count / 3), fetchTurn);
     const { scrapes, bytes } = await ended();
     if (scrapes === 0) throw new Error("nothing was scraped");

@@ -56,7 +56,7 @@ export interface FsckOptions {
   /** Whether brokers may be running: damage is then told when it is seen twice. */
   readonly moving: boolean;
   readonly signal: AbortSignal;
-  /** How far a look at everything is, 0 to 1, and at what it looked; there may be several. */
+  /** How far a look is, 0 to 1, and at what it looked so far; there may be several looks. */
   readonly onProgress?: (share: number, looked: Looked) => void;
 }
 

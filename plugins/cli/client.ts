@@ -91,7 +91,7 @@ function answerIn(error: unknown): AnyError | undefined {
   return [...flatten(error)].find((cause) => typeof cause.apiId === "string");
 }
 
-/** A broker that starts, or hands a group over, says so in these; it is asked again so long. */
+/** What a broker says that starts or hands a group over; it is asked again for so long. */
 const PASSING: readonly unknown[] = [
   "COORDINATOR_LOAD_IN_PROGRESS",
   "COORDINATOR_NOT_AVAILABLE",

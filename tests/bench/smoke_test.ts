@@ -1,5 +1,5 @@
 /** The benches at their smoke size: they run, and every record arrives. No figure is looked at. */
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { javaIsThere } from "../../bench/end_to_end/java_tools.ts";
 import { haveMinio } from "../services/minio.ts";
 
@@ -22,6 +22,20 @@ Deno.test("bench/load produces and reads back every record", async () => {
     const { produce, fetch } = JSON.parse(await run("bench/load/main.ts", [...sizes, ...more]));
     assertEquals(produce.records, 40 * Math.floor(16_384 / 1032) * (more.length === 0 ? 1 : 2));
     assertEquals(fetch.records, produce.records);
+  }
+});
+
+Deno.test("bench/metrics_cost compares a broker with metrics and one without", async () => {
+  const text = await run("bench/metrics_cost.ts", [
+    "--pairs",
+    "1",
+    "--seconds",
+    "1",
+    "--rest",
+    "0",
+  ]);
+  for (const load of ["produce, 512 bytes a request", "fetch, 64 KiB an answer"]) {
+    assertMatch(text, new RegExp(`^${load}( +\\d[\\d.,]*){6}$`, "m"));
   }
 });
 

@@ -62,7 +62,7 @@ export async function cli(args: readonly string[], options: CliOptions = {}): Pr
   return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
 }
 
-/** All that a command writes to a terminal of 24 lines and 100 columns, both streams together. */
+/** All that a command writes to a terminal, its two streams together. */
 export async function cliOnTerminal(args: readonly string[]): Promise<string> {
   const words = [...KAFSCALE, ...args].map((each) => `'${each}'`).join(" ");
   const { code, stdout } = await new Deno.Command("script", {

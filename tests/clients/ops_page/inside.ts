@@ -1,6 +1,7 @@
 /**
  * `inside.ts cli|python|go`: a broker at port 9092 with what the page takes for granted, and the
- * page's commands or program against it. Run by ops_page_test.ts in a network of its own.
+ * page's commands or program against it. Run by ops_page_test.ts in a network of its own. A
+ * compiled broker is dropped into an empty directory and started with an empty environment.
  */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { BrokerProcess } from "../broker_process.ts";
@@ -13,6 +14,7 @@ import { RawWriter } from "../wire/bytes.ts";
 import { batch, createTopic, produce } from "../wire/produce.ts";
 import { RawConnection } from "../wire/raw_connection.ts";
 import { pageCommands } from "./commands.ts";
+import { DroppedBroker } from "./dropped.ts";
 
 const BROKER = "127.0.0.1:9092";
 const TOPIC = "orders";
@@ -167,7 +169,10 @@ async function go(): Promise<void> {
 if (import.meta.main) {
   const run = { cli, python, go }[Deno.args[0] ?? ""];
   if (run === undefined) throw new Error("which one? cli, python or go");
-  await using broker = await BrokerProcess.start({ port: 9092, env: SUITE_SETTINGS });
+  const binary = Deno.env.get("KAFSCALE_TEST_BINARY");
+  await using broker = binary === undefined
+    ? await BrokerProcess.start({ port: 9092, env: SUITE_SETTINGS })
+    : await DroppedBroker.start(binary);
   await furnish();
   await run().catch((error) => {
     console.error(broker.tail());
