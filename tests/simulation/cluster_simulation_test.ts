@@ -44,7 +44,7 @@ const SIGHTS: Record<string, RegExp> = {
   "a former chain at its end": /swept the chain of a former broker/,
 };
 
-Deno.test("simulation of clusters keeps all invariants, and meets what it is there for", async () => {
+Deno.test("simulation of clusters keeps all invariants, and meets what it is for", async () => {
   const met = new Set<string>();
   let led = 0;
   for (const options of FIXED) {
