@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { Ownership } from "../../core/cluster/ownership.ts";
 import { checkAlone, join, NotAloneError } from "../../core/cluster/recovery.ts";
-import { assignmentOf, AssignmentView } from "../../core/metadata/assignments.ts";
+import { assignmentOf, AssignmentView, changeAssignment } from "../../core/metadata/assignments.ts";
 import { assignmentKey, CONTROLLER_KEY, liveBrokerKey } from "../../core/metadata/keys.ts";
 import { ErrorCode } from "../../core/protocol/errors.ts";
 import { memoryStore } from "../../drivers/storage/memory/driver.ts";
@@ -188,6 +188,7 @@ Deno.test("an owner that only the view of brokers has not yet is not sealed", as
     isLive: () => false,
     fenced: () => {},
     exists: () => true,
+    fenced: () => {},
   });
   ownership.poke();
   await s.settle();
@@ -249,6 +250,45 @@ Deno.test("topics that one broker led alone are found whole by a cluster", async
   await s.start(22);
   await s.settle(2_000);
   assertEquals(values(await readAll(await leader(s, topic, 1).log(topic, 1))), ["a", "b"]);
+  await s.stop();
+});
+
+Deno.test("a broker that starts seals nobody who is at work", async () => {
+  const { scene: s, topic } = await scene(2);
+  const [first, second] = s.nodes;
+  // what the newcomer finds: it is wanted, and others lead
+  const preferred = { preferred: 3, target: 3 };
+  await changeAssignment(
+    s.metadata.connect(),
+    topic,
+    (present) => present!.map((each) => ({ ...each, ...preferred })),
+  );
+  const third = await s.start(3);
+  await s.settle(3_000);
+  assertEquals([first!.fenced, second!.fenced], [false, false]);
+  assertEquals(s.keys("ns/.wal/"), [], "no chain was sealed");
+  assertEquals(third.leadsCount(topic), PARTITIONS);
+  await s.stop();
+});
+
+Deno.test("a broker that finds its chain among a record's sources ends", async () => {
+  const { scene: s, topic } = await scene(2);
+  const zombie = leader(s, topic, 0);
+  await commit(await zombie.log(topic, 0), ["kept"]);
+  zombie.cutOff();
+  await s.settle(LEASE_MS + 12_000);
+  const successor = leader(s, topic, 0, zombie);
+  // as if the successor had not come to covering what it found
+  const chain = { brokerId: zombie.brokerId, brokerEpoch: zombie.brokerEpoch };
+  await changeAssignment(
+    s.metadata.connect(),
+    topic,
+    (present) => present!.map((each) => ({ ...each, sources: [chain] })),
+  );
+  zombie.reconnect();
+  await s.settle(20_000);
+  assert(zombie.fenced);
+  assertEquals(values(await readAll(await successor.log(topic, 0))), ["kept"]);
   await s.stop();
 });
 

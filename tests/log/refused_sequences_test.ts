@@ -67,3 +67,17 @@ Deno.test("a batch pipelined behind a refused one is out of order on a new parti
   assertEquals(codes, [ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER, 0, 0]);
   await room.stop();
 });
+
+Deno.test("append() notes what a leader that is leaving refuses, like what comes behind it", async () => {
+  const scene = new Scene();
+  const room = await scene.open();
+  const log = await room.log(await room.topic("t"), 0);
+  log.leaving = true;
+  assertEquals(append(log, batch(0)).errorCode, ErrorCode.NOT_LEADER_OR_FOLLOWER);
+  room.logs.noteRefused(log.topicId, 0, batch(1));
+  log.leaving = false;
+  assertEquals(append(log, batch(1)).errorCode, ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER);
+  assertEquals(append(log, batch(0)).errorCode, ErrorCode.NONE);
+  assertEquals(append(log, batch(1)).errorCode, ErrorCode.NONE);
+  room.crash();
+});

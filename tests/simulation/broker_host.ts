@@ -73,6 +73,8 @@ export class BrokerHost {
   calm = false;
   /** Whatever ends a broker now is a fault of its own. */
   settled = false;
+  /** Incarnations that were sealed before that, and may not know it. */
+  fencedBefore: ReadonlySet<number> = new Set();
 
   constructor(readonly o: HostOptions) {
     const { blockBytes: _, ...overrides } = o.plan.broker;
@@ -298,7 +300,8 @@ export class BrokerHost {
     note(incarnation.process.name, `cannot go on: ${error}`);
     // In a cluster any broker is a rival, until all is at rest.
     const alone = this.o.plan.cluster === undefined;
-    if (incarnation === this.#current && (alone || this.settled)) {
+    const excused = !alone && (!this.settled || this.fencedBefore.has(incarnation.number));
+    if (incarnation === this.#current && !excused) {
       history.problem(`${incarnation.process.name} gave up without a rival: ${error}`);
     }
     incarnation.process.kill();

@@ -12,6 +12,8 @@ import {
   type MemoryFaults,
   type MemoryObjects,
 } from "../../drivers/storage/memory/driver.ts";
+import { chainSlotOfKey, walPrefix } from "../../core/storage/keys.ts";
+import { decodeSlotHeader } from "../../core/storage/wal/format.ts";
 import { BrokerHost } from "./broker_host.ts";
 import { unsettled } from "./convergence.ts";
 import type { EventLoop } from "./event_loop.ts";
@@ -127,7 +129,26 @@ export class Brokers {
   }
 
   set settled(settled: boolean) {
-    for (const host of this.hosts) host.settled = settled;
+    for (const host of this.hosts) {
+      host.settled = settled;
+      host.fencedBefore = this.#fenced();
+    }
+  }
+
+  /**
+   * Incarnations whose chains are sealed. A taker may have sealed one, and then not have become the
+   * owner; its broker leads on, and finds the fence with its next commit.
+   */
+  #fenced(): Set<number> {
+    const { objects } = this.o;
+    const { namespace } = this.hosts[0]!.config;
+    const fenced = new Set<number>();
+    for (const { key } of objects.page(walPrefix(namespace), undefined, Infinity)) {
+      const at = chainSlotOfKey(namespace, key);
+      if (at === undefined || decodeSlotHeader(objects.get(key)!).kind !== "seal") continue;
+      fenced.add(this.metadata.leadership.incarnationOf(at));
+    }
+    return fenced;
   }
 
   /** The host of the broker that controls at this moment. */
