@@ -134,7 +134,6 @@ class BrokerProcess implements Broker {
     const topics = new TopicRegistry({ runtime, store: metadata, config });
     await topics.start();
     this.#stopping.push(() => topics.stop());
-
     const base = { runtime, store, metadata, topics, namespace, brokerId, signal };
     if (!clustered) await checkAlone(metadata, brokerId);
     const incarnation = clustered ? await join(base) : await recover(base);
@@ -160,8 +159,7 @@ class BrokerProcess implements Broker {
     }
 
     const context = this.#logContext(cache, chain, work, node);
-    const leads = node === undefined ? undefined : node.leads.bind(node);
-    const logs = new Logs(context, topics, incarnation.recovered, leads);
+    const logs = new Logs(context, topics, incarnation.recovered, node?.leads.bind(node));
     const housekeeping = new Housekeeping({
       context,
       logs,
@@ -371,8 +369,7 @@ class BrokerProcess implements Broker {
   }
 
   stop(): Promise<void> {
-    this.#stopped ??= this.#stop();
-    return this.#stopped;
+    return this.#stopped ??= this.#stop();
   }
 
   async #stop(): Promise<void> {

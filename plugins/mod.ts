@@ -30,6 +30,17 @@ const BUILT_IN: Readonly<Record<string, BuiltIn>> = {
     settings: ({ metricsAddr, opsToken }) => ({ address: metricsAddr, token: opsToken }),
     roots: ["/plugins/ops/"],
   },
+  control: {
+    load: async () => (await import("./control/plugin.ts")).plugin,
+    wanted: ({ controlAddr }) => controlAddr !== null,
+    settings: ({ controlAddr, opsToken, metricsTopicsMax, metricsGroupsMax }) => ({
+      address: controlAddr,
+      token: opsToken,
+      topicsMax: metricsTopicsMax,
+      groupsMax: metricsGroupsMax,
+    }),
+    roots: ["/plugins/control/"],
+  },
 };
 
 /**

@@ -5,7 +5,7 @@
 import type { FollowContext } from "../log/followed_log.ts";
 import type { BrokerInfo, ClusterView } from "../handlers/rooms.ts";
 import { FOLLOW_PACE_MIN_MS } from "../config/limits.ts";
-import { AssignmentView, type ChainRef } from "../metadata/assignments.ts";
+import { AssignmentView, type ChainRef, sameChain } from "../metadata/assignments.ts";
 import { Follower } from "../metadata/follower.ts";
 import { ASSIGNMENTS_PREFIX } from "../metadata/keys.ts";
 import { MetadataError, type MetadataStore } from "../metadata/metadata_store.ts";
@@ -58,6 +58,7 @@ export class ClusterNode {
    * and a broker that only starts would take over from those that are at work.
    */
   #ready = false;
+  readonly #listeners = new Set<() => void>();
 
   constructor(readonly options: ClusterNodeOptions) {
     const { runtime, metadata } = options;
@@ -89,9 +90,16 @@ export class ClusterNode {
     return this.#ownership?.leaderEpoch(topicId, partition) ?? -1;
   }
 
-  /** Partitions and coordinator shards that are led here. */
+  /** Partitions and coordinator shards that are led here, or about to be. */
   get leadCount(): number {
-    return this.#ownership?.count ?? 0;
+    const { self: me } = this.options;
+    let count = 0;
+    for (const { partitions } of this.assignments.all()) {
+      for (const { target, owner } of partitions) {
+        if (target === me.brokerId || sameChain(owner, me)) count++;
+      }
+    }
+    return Math.max(count, this.#ownership?.count ?? 0);
   }
 
   /** Serves reads of partitions that others lead, if it has a rack, once it has started. */
@@ -254,8 +262,15 @@ export class ClusterNode {
     await this.#membership?.stop();
   }
 
+  /** Calls `listener` when records or brokers have changed; returns what ends that. */
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
   #changed(): void {
     if (!this.#ready) return;
+    for (const listener of [...this.#listeners]) listener();
     this.#controller?.poke();
     this.#ownership?.poke();
     this.#followed?.changed();

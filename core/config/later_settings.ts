@@ -6,14 +6,13 @@ import { envName } from "./settings.ts";
 
 export interface LaterSetting {
   /** The part of the project that will read it. */
-  readonly part: "control" | "s3" | "security" | "logging";
+  readonly part: "s3" | "security" | "logging";
   readonly doc: string;
   /** Its value is never printed. */
   readonly secret?: true;
 }
 
 export const LATER_SETTINGS: Readonly<Record<string, LaterSetting>> = {
-  controlAddr: { part: "control", doc: "Listen address of the gRPC control service." },
   aclEnabled: { part: "security", doc: "Check access control lists." },
   aclJson: { part: "security", doc: "Access control lists as JSON." },
   aclFile: { part: "security", doc: "File with access control lists." },

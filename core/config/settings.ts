@@ -737,11 +737,12 @@ const operations = {
       "names of plugins, or paths of plugin modules (./my_plugin.ts)",
       /^[a-z][a-z0-9_-]*$|^\.{0,2}\/|^file:|\.(ts|js|mjs)$/,
     ),
-    default: ["metrics", "ops"],
+    default: ["metrics", "ops", "control"],
     scope: "broker",
     doc:
       "What runs beside the broker. `metrics`: Prometheus metrics; `ops`: health checks and the " +
-      "operations API. A path names a module that exports a plugin (docs/plugins.md).",
+      "operations API; `control`: the gRPC service of KAFSCALE_CONTROL_ADDR. A path names a " +
+      "module that exports a plugin (docs/plugins.md).",
   }),
   pluginSettings: row({
     category: "operations",
@@ -785,14 +786,23 @@ const operations = {
       "for 1,000 requests, storage for a GB and month, in and out for a GB transferred. Unset: " +
       "the list prices of Amazon S3 Standard in us-east-1 with the s3 driver, else nothing.",
   }),
+  controlAddr: row({
+    category: "operations",
+    kind: orOff(address()),
+    default: null,
+    scope: "broker",
+    doc:
+      "Where the gRPC service `kafscale.control` (docs/formats/control.proto) is served, without " +
+      "TLS; unset or `off`: nowhere. Whoever reaches it can read what is not secret.",
+  }),
   opsToken: row({
     category: "operations",
     kind: optional(text("8 to 512 printable characters without spaces", /^[!-~]{8,512}$/)),
     default: null,
     scope: "broker",
     secret: true,
-    doc: "Bearer token for requests to the operations API that change something. Unset: they are " +
-      "refused.",
+    doc: "Bearer token for requests to the operations API and the control service that change " +
+      "something. Unset: they are refused.",
   }),
 } as const;
 

@@ -67,6 +67,28 @@ export interface BrokerView {
    * over.
    */
   drain(timeoutMs?: number): Promise<DrainOutcome>;
+  /**
+   * Gives the leadership of these partitions to other brokers, which are preferred from then on;
+   * resolves with those that are still led here after `timeoutMs`, and then go on moving. Rejects
+   * with a sentence where one doesn't exist or nobody would take over.
+   */
+  giveAway(partitions: readonly PartitionName[], timeoutMs?: number): Promise<PartitionName[]>;
+
+  /** Who leads each partition of the cluster, by topic; costs a look at all of them. */
+  leaders(): Iterable<LeaderView>;
+  /** Hears that topics, leaders or brokers may have changed; returns what ends that. */
+  onLeaders(listener: () => void): () => void;
+}
+
+export interface PartitionName {
+  readonly topic: string;
+  readonly partition: number;
+}
+
+export interface LeaderView extends PartitionName {
+  /** -1: nobody. */
+  readonly leader: number;
+  readonly leaderEpoch: number;
 }
 
 /**

@@ -26,6 +26,7 @@ import type {
   ReadinessCheck,
 } from "./broker_view.ts";
 import { groupLag, groupView, memberViews } from "./group_views.ts";
+import { giveAway, leaders } from "./leader_views.ts";
 import {
   leadership,
   logTotals,
@@ -101,6 +102,13 @@ export function viewOf(of: ViewedRooms): { view: BrokerView; end: () => void } {
     flush: () => flush(of),
     state: () => stateOf(of),
     drain: (timeoutMs) => drain(of, timeoutMs),
+    giveAway: (partitions, timeoutMs = config.drainTimeoutMs) =>
+      giveAway(rooms, partitions, timeoutMs),
+    leaders: () => leaders(rooms),
+    onLeaders: (listener) => {
+      const ends = [topics.onChange(listener), of.node?.onChange(listener)];
+      return () => ends.forEach((end) => end?.());
+    },
   };
   return { view, end: () => loop.stop() };
 }

@@ -12,13 +12,19 @@ export function viewFor(scope: Scope, view: BrokerView): BrokerView {
     lag: (groupId, loadsMax) => outsideOfScopes(() => view.lag(groupId, loadsMax)),
     drain: (timeoutMs) => outsideOfScopes(() => view.drain(timeoutMs)),
     flush: () => outsideOfScopes(() => view.flush()),
-    onLoopDelay: (listener) =>
-      view.onLoopDelay((delayMs) => {
-        try {
-          scope.enter(() => listener(delayMs));
-        } catch (error) {
-          scope.onFault(error);
-        }
-      }),
+    giveAway: (partitions, timeoutMs) =>
+      outsideOfScopes(() => view.giveAway(partitions, timeoutMs)),
+    onLoopDelay: (listener) => view.onLoopDelay(inScope(scope, listener)),
+    onLeaders: (listener) => view.onLeaders(inScope(scope, listener)),
+  };
+}
+
+function inScope<A extends unknown[]>(scope: Scope, listener: (...args: A) => void) {
+  return (...args: A) => {
+    try {
+      scope.enter(() => listener(...args));
+    } catch (error) {
+      scope.onFault(error);
+    }
   };
 }

@@ -89,6 +89,22 @@ export function pythonClients(): Promise<string> {
   });
 }
 
+/** A Python environment with gRPC and what is generated from control.proto, in `generated/`. */
+export function pythonControl(): Promise<string> {
+  const proto = "../../docs/formats/control.proto";
+  const sources = ["python/control_requirements.txt", proto];
+  return made("control", sources, async (dir) => {
+    await run("python3", ["-m", "venv", "--clear", `${dir}/venv`], dir);
+    const requirements = new URL(sources[0]!, HERE).pathname;
+    await run(`${dir}/venv/bin/pip`, ["install", "-q", "-r", requirements], dir);
+    await Deno.mkdir(`${dir}/generated`, { recursive: true });
+    const folder = new URL("../../docs/formats", HERE).pathname;
+    const out = ["--python_out", "--grpc_python_out"].map((flag) => `${flag}=${dir}/generated`);
+    const protoc = ["-m", "grpc_tools.protoc", `-I${folder}`, ...out, "control.proto"];
+    await run(`${dir}/venv/bin/python`, protoc, dir);
+  });
+}
+
 /** The Go programs; resolves to the folder with the binaries franz, sarama, kafkago, opspage. */
 export function goClients(): Promise<string> {
   const sources = [
@@ -164,6 +180,6 @@ function baseName(path: string): string {
 }
 
 if (import.meta.main) {
-  await Promise.all([librdkafkaForNode(), pythonClients()]);
+  await Promise.all([librdkafkaForNode(), pythonClients(), pythonControl()]);
   await Promise.all([goClients(), javaClient()]);
 }

@@ -99,7 +99,7 @@ export const ROOMS: Readonly<Record<string, RoomRule>> = {
     imports: [...DOMAIN, "core/fsck", "plugins/snapshot"],
     packages: ["@platformatic/kafka", "@std/cli", "@std/fmt", "node:buffer"],
   },
-  "plugins/http": { imports: ["core/runtime", "core/plugin"] },
+  "plugins/http": { imports: ["core/runtime", "core/plugin"], packages: ["node:crypto"] },
   "plugins/host": {
     imports: [...VIEWED, "plugins/http"],
     packages: ["node:async_hooks"],
@@ -110,9 +110,16 @@ export const ROOMS: Readonly<Record<string, RoomRule>> = {
   },
   "plugins/ops": {
     imports: [...VIEWED, "plugins/http"],
-    packages: ["zod", "node:crypto"],
+    packages: ["zod"],
   },
-  "plugins/mod.ts": { imports: [...VIEWED, "plugins/host", "plugins/metrics", "plugins/ops"] },
+  // its metrics are those of the table that Prometheus reads
+  "plugins/control": {
+    imports: [...VIEWED, "plugins/http", "plugins/metrics"],
+    packages: ["@grpc/grpc-js", "protobufjs", "zod", "node:buffer"],
+  },
+  "plugins/mod.ts": {
+    imports: [...VIEWED, "plugins/host", "plugins/metrics", "plugins/ops", "plugins/control"],
+  },
   "main.ts": {
     imports: ["core/broker.ts", "core/runtime", "drivers/mod.ts", "plugins/mod.ts", "plugins/cli"],
   },
