@@ -9,7 +9,7 @@ import type { ProducerStateView } from "./partition.ts";
 
 /** A retry is recognised among this many newest batches (a client has at most five in flight). */
 const BATCHES_KEPT = 5;
-const SEQUENCE_MODULUS = 2 ** 31;
+export const SEQUENCE_MODULUS = 2 ** 31;
 
 /** A batch that is known already, and what its answer depends on. */
 export interface KnownBatch<Pending> extends ProducerBatch {

@@ -14,6 +14,7 @@ import {
   BATCH_PRODUCER_ID_AT,
 } from "../protocol/record_batch.ts";
 import type { Clock } from "../runtime/runtime.ts";
+import { SEQUENCE_MODULUS } from "./producer_state.ts";
 
 interface Refused {
   readonly producerEpoch: number;
@@ -53,8 +54,12 @@ export class RefusedSequences {
     this.#forget(notedMs - KEEP_MS);
     const key = keyOf(topicId, partition, producerId);
     const known = this.#refused.get(key);
-    // Batches come in order: what is noted is the first of those that were refused.
-    if (known !== undefined && known.producerEpoch >= producerEpoch) return;
+    // One that is sent again, after its first way to another broker was lost, may come behind those
+    // that were sent later: the first of them all counts.
+    if (known !== undefined && known.producerEpoch > producerEpoch) return;
+    if (known?.producerEpoch === producerEpoch && !isBefore(baseSequence, known.baseSequence)) {
+      return;
+    }
     this.#refused.delete(key);
     this.#refused.set(key, { producerEpoch, baseSequence, notedMs });
   }
@@ -70,7 +75,7 @@ export class RefusedSequences {
     const known = this.#refused.get(key);
     if (known === undefined) return true;
     const first = known.producerEpoch !== batch.producerEpoch ||
-      known.baseSequence === batch.baseSequence;
+      !isBefore(known.baseSequence, batch.baseSequence);
     if (!follows && !first) return false;
     this.#refused.delete(key);
     return true;
@@ -82,6 +87,12 @@ export class RefusedSequences {
       this.#refused.delete(key);
     }
   }
+}
+
+/** Sequences wrap; what is less than half of them all ahead comes later. */
+function isBefore(a: number, b: number): boolean {
+  const ahead = (b - a + SEQUENCE_MODULUS) % SEQUENCE_MODULUS;
+  return ahead > 0 && ahead < SEQUENCE_MODULUS / 2;
 }
 
 function keyOf(topicId: string, partition: number, producerId: number): string {

@@ -36,7 +36,11 @@ export class BrokerCluster implements AsyncDisposable {
   /** By broker id, from 0 on. */
   readonly brokers: readonly BrokerProcess[];
 
-  private constructor(brokers: readonly BrokerProcess[]) {
+  private constructor(
+    /** Its namespace in the bucket and its prefix in etcd. */
+    readonly name: string,
+    brokers: readonly BrokerProcess[],
+  ) {
     this.brokers = brokers;
   }
 
@@ -66,7 +70,7 @@ export class BrokerCluster implements AsyncDisposable {
     const failed = outcomes.find((each) => each.status === "rejected");
     if (failed === undefined) {
       await Promise.all(started.map(({ bootstrap }) => complete(bootstrap, count)));
-      return new BrokerCluster(started);
+      return new BrokerCluster(name, started);
     }
     await Promise.all(started.map((each) => each.stop()));
     throw failed.reason;

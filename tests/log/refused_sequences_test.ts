@@ -21,6 +21,22 @@ Deno.test("RefusedSequences keeps later batches out until the refused one has co
   assertEquals(refused.size, 0);
 });
 
+Deno.test("RefusedSequences lets a batch before the noted one in, and notes it in its place", () => {
+  const refused = new RefusedSequences(manualRuntime().clock, 10);
+  refused.note("t", 0, batch(7));
+  assertEquals(refused.admits("t", 0, producer(2), false), true, "it comes before");
+  assertEquals(refused.size, 0);
+  refused.note("t", 0, batch(7));
+  refused.note("t", 0, batch(2));
+  assertEquals(refused.admits("t", 0, producer(7), false), false, "the second one has to come");
+  assertEquals(refused.admits("t", 0, producer(2), false), true);
+  const last = 2 ** 31 - 1;
+  refused.note("t", 0, batch(1));
+  refused.note("t", 0, batch(last));
+  assertEquals(refused.admits("t", 0, producer(1), false), false, "sequences wrap");
+  assertEquals(refused.admits("t", 0, producer(last), false), true);
+});
+
 Deno.test("RefusedSequences tells partitions, producers and epochs apart", () => {
   const refused = new RefusedSequences(manualRuntime().clock, 10);
   refused.note("t", 0, batch(4));
