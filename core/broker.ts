@@ -8,7 +8,6 @@ import {
   PRODUCERS_PER_PARTITION_MAX,
   REFUSED_SEQUENCES_MAX,
   SEGMENT_INDEXES_MAX,
-  SLABS_IDLE_MAX,
   UNCOMMITTED_BYTES_MAX,
 } from "./config/limits.ts";
 import { logHoldings } from "./cluster/log_holdings.ts";
@@ -40,17 +39,17 @@ import { invariant } from "./runtime/assert.ts";
 import type { Runtime } from "./runtime/runtime.ts";
 import { Semaphore } from "./runtime/semaphore.ts";
 import { createServer, type Server } from "./server/server.ts";
-import { BlockCache } from "./storage/block_cache.ts";
-import { blockPool } from "./storage/block_buffers.ts";
+import type { BlockCache } from "./storage/block_cache.ts";
 import { GuardedStore, type StoreView } from "./storage/guarded_store.ts";
 import { healthSettings } from "./storage/health_settings.ts";
 import { ReadAhead } from "./storage/read_ahead.ts";
 import type { ObjectStore } from "./storage/object_store.ts";
+import { type RecordMemory, recordMemory } from "./storage/record_memory.ts";
 import { checkStore } from "./storage/store_check.ts";
 import type { Commit, WalObject } from "./storage/wal/commit.ts";
 import { WalChain } from "./storage/wal/chain.ts";
 import { keepForReads } from "./storage/wal/keep_for_reads.ts";
-import { SlabPool } from "./storage/wal/slab_pool.ts";
+import type { Slabs } from "./storage/wal/slab_pool.ts";
 
 export interface BrokerOptions {
   readonly config: Config;
@@ -137,10 +136,7 @@ class BrokerProcess implements Broker {
     const base = { runtime, store, metadata, topics, namespace, brokerId, signal };
     if (!clustered) await checkAlone(metadata, brokerId);
     const incarnation = clustered ? await join(base) : await recover(base);
-    const pool = new SlabPool(SLABS_IDLE_MAX);
-    // Of its own, so that what rewriting holds is known.
-    const work = new SlabPool(SLABS_IDLE_MAX);
-    const cache = this.#openCache(pool, work);
+    const { cache, commits, work } = this.#openMemory();
     const ledger = new WalLedger({
       runtime,
       store,
@@ -148,7 +144,7 @@ class BrokerProcess implements Broker {
       forget: (key) => cache.invalidate(key),
       signal,
     });
-    const chain = this.#openChain(incarnation.brokerEpoch, pool, (object, commit) => {
+    const chain = this.#openChain(incarnation.brokerEpoch, commits, (object, commit) => {
       ledger.addOwn(object);
       keepForReads(cache, object, commit);
     });
@@ -189,20 +185,13 @@ class BrokerProcess implements Broker {
     }
   }
 
-  #openCache(pool: SlabPool, work: SlabPool): BlockCache {
-    const { config } = this.options;
-    const { gated: store } = this.#store;
-    const blocks = blockPool(store.advice.rangeBytes);
-    return new BlockCache({
-      store,
-      capacityBytes: config.cacheBytes,
-      blockBytes: store.advice.rangeBytes,
-      readAheadBytes: store.advice.readAheadBytes,
-      buffers: blocks,
-      // All other memory for records counts, so that the setting bounds it as far as it can.
-      reservedBytes: () =>
-        (this.#chain?.uncommittedBytes ?? 0) + (this.#server?.bufferBytes() ?? 0) +
-        pool.idleBytes + work.bytes + blocks.idleBytes,
+  #openMemory(): RecordMemory {
+    return recordMemory({
+      runtime: this.options.runtime,
+      store: this.#store.gated,
+      capacityBytes: this.options.config.cacheBytes,
+      commitBytes: () => this.#chain?.bufferBytes ?? 0,
+      frameBytes: () => this.#server?.bufferBytes() ?? 0,
     });
   }
 
@@ -235,7 +224,7 @@ class BrokerProcess implements Broker {
   #logContext(
     cache: BlockCache,
     chain: WalChain,
-    pool: SlabPool,
+    pool: Slabs,
     node: ClusterNode | undefined,
   ): LogContext {
     const { config, runtime } = this.options;
@@ -266,7 +255,7 @@ class BrokerProcess implements Broker {
 
   #openChain(
     brokerEpoch: number,
-    pool: SlabPool,
+    pool: Slabs,
     onCommitted: (object: WalObject, commit: Commit) => void,
   ): WalChain {
     const { config, runtime } = this.options;

@@ -5,7 +5,7 @@ import type { ObjectStore } from "../storage/object_store.ts";
 import type { WalChain } from "../storage/wal/chain.ts";
 import type { TopicInfo } from "../metadata/topics.ts";
 import type { TopicSettings } from "../metadata/topic_config.ts";
-import type { SlabPool } from "../storage/wal/slab_pool.ts";
+import type { Slabs } from "../storage/wal/slab_pool.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { RefusedSequences } from "./refused_sequences.ts";
 import type { SegmentReader } from "./segment_reader.ts";
@@ -22,7 +22,7 @@ export interface LogContext {
   /** Whether the store takes and gives anything at all now. */
   readonly health: StoreGate;
   readonly refused: RefusedSequences;
-  readonly pool: SlabPool;
+  readonly pool: Slabs;
   readonly namespace: string;
   /** Effective settings of the topic as they are now. */
   settings(topic: TopicInfo): TopicSettings;

@@ -1,22 +1,85 @@
 /** Bringing a run of blocks from the store, into reused buffers where store and size allow it. */
+import { invariant } from "../runtime/assert.ts";
 import type { CallOptions, ObjectStore } from "./object_store.ts";
-import { SlabPool } from "./wal/slab_pool.ts";
+import { SLAB_BYTES, type Slabs } from "./wal/slab_pool.ts";
 
 /** Buffers of one block each, for stores that read into the caller's. */
-export interface BlockBuffers {
-  acquire(): Uint8Array;
-  /** Nobody reads or writes it any more. */
-  release(buffer: Uint8Array): void;
-  /** It went out and will not come back. */
-  forget(buffer: Uint8Array): void;
+export type BlockBuffers = Slabs;
+
+/** A slab that is cut into blocks. */
+interface Cut {
+  readonly slab: Uint8Array;
+  readonly free: Uint8Array[];
+  /** Of its blocks, those that do not come back. */
+  lost: number;
 }
 
-/** What is kept of buffers for blocks while they are not in use. */
-const IDLE_BLOCK_BYTES = 16 << 20;
+/**
+ * Slabs cut into blocks, so that what commits were written from and what is read share one store of
+ * memory. A slab goes back when all its blocks have.
+ */
+export class BlockPool implements BlockBuffers {
+  readonly #cuts = new Map<ArrayBufferLike, Cut>();
+  /** With blocks to give. */
+  readonly #open = new Set<Cut>();
+  #free = 0;
 
-/** Reused buffers of one block each, a few MiB of them idle at most. */
-export function blockPool(blockBytes: number): SlabPool {
-  return new SlabPool(Math.ceil(IDLE_BLOCK_BYTES / blockBytes), blockBytes);
+  constructor(readonly slabs: Slabs, readonly blockBytes: number) {
+    invariant(SLAB_BYTES % blockBytes === 0, "a slab is cut into whole blocks");
+  }
+
+  /** In slabs that are cut, and not in use. */
+  get idleBytes(): number {
+    return this.#free * this.blockBytes;
+  }
+
+  acquire(): Uint8Array {
+    let [cut] = this.#open;
+    if (cut === undefined) cut = this.#cut();
+    const block = cut.free.pop()!;
+    if (cut.free.length === 0) this.#open.delete(cut);
+    this.#free--;
+    return block;
+  }
+
+  release(block: Uint8Array): void {
+    const cut = this.#cuts.get(block.buffer);
+    invariant(cut !== undefined, "a block comes back to the pool that it is of");
+    cut.free.push(block);
+    this.#free++;
+    this.#open.add(cut);
+    this.#close(cut);
+  }
+
+  forget(block: Uint8Array): void {
+    const cut = this.#cuts.get(block.buffer);
+    invariant(cut !== undefined, "a block is forgotten by the pool that it is of");
+    cut.lost++;
+    this.#close(cut);
+  }
+
+  #cut(): Cut {
+    const slab = this.slabs.acquire();
+    const cut: Cut = { slab, free: [], lost: 0 };
+    for (let at = 0; at < SLAB_BYTES; at += this.blockBytes) {
+      cut.free.push(slab.subarray(at, at + this.blockBytes));
+    }
+    this.#free += cut.free.length;
+    this.#cuts.set(slab.buffer, cut);
+    this.#open.add(cut);
+    return cut;
+  }
+
+  /** Gives a slab back once none of its blocks is in use. */
+  #close(cut: Cut): void {
+    const { slab, free, lost } = cut;
+    if ((free.length + lost) * this.blockBytes < SLAB_BYTES) return;
+    this.#free -= free.length;
+    this.#cuts.delete(slab.buffer);
+    this.#open.delete(cut);
+    if (lost > 0) this.slabs.forget(slab);
+    else this.slabs.release(slab);
+  }
 }
 
 export interface BlockRun {

@@ -8,9 +8,12 @@
  * - Cost is counted in whole buffers: a view of one byte into a slab costs the slab.
  */
 import { MalformedError } from "../bytes/mod.ts";
+import { SLABS_IDLE_MAX } from "../config/limits.ts";
 import { deferred, invariant, unlessAborted } from "../runtime/mod.ts";
 import { type BlockBuffers, costOf, type LoadedRun, loadRun, runMemory } from "./block_buffers.ts";
+import { type CachedObject, type Extent, partsOf } from "./extent.ts";
 import type { ObjectStore } from "./object_store.ts";
+import { SLAB_BYTES, type SlabPool } from "./wal/slab_pool.ts";
 
 export type { BlockBuffers } from "./block_buffers.ts";
 
@@ -27,6 +30,8 @@ export interface BlockCacheOptions {
   readonly capacityBytes: number;
   /** Bytes of the capacity that are in use elsewhere at the moment; half of it at most. */
   readonly reservedBytes?: () => number;
+  /** Where evicted buffers go to; what is idle there counts, too. */
+  readonly slabs?: SlabPool;
   /** Reads are made in multiples of this, aligned: `StoreAdvice.rangeBytes`. */
   readonly blockBytes: number;
   /** What a sequential reader's misses are widened to; 4 MiB unless the store advises otherwise. */
@@ -53,37 +58,12 @@ export interface BlockCacheStats {
   readonly leasedBytes: number;
 }
 
-/** Consecutive bytes of one object in memory: a whole inserted object, or a run of blocks. */
-interface Extent {
-  readonly key: string;
-  readonly start: number;
-  /** Exclusive. */
-  readonly end: number;
-  /** Empty while loading. */
-  parts: readonly Uint8Array[];
-  costBytes: number;
-  /** Readers; while there are any, it stays. */
-  leases: number;
-  /** Set while loading: settles when `parts` are there, false when the object is not. */
-  loading: Promise<boolean> | undefined;
-  abort: AbortController | undefined;
-  onEvict: (() => void) | undefined;
-  /** No longer found by readers; gone when the last lease ends. */
-  detached: boolean;
-}
-
-interface CachedObject {
-  whole: Extent | undefined;
-  sizeWhenLoaded: number | undefined;
-  /** By block index; an extent of several blocks is in here several times. */
-  readonly blocks: Map<number, Extent>;
-}
-
 export class BlockCache {
   readonly #store: ObjectStore;
   readonly #buffers: BlockBuffers | undefined;
   readonly #capacityBytes: number;
   readonly #reservedBytes: () => number;
+  readonly #slabs: SlabPool | undefined;
   readonly #blockBytes: number;
   readonly #aheadBlocks: number;
   readonly #objects = new Map<string, CachedObject>();
@@ -102,6 +82,9 @@ export class BlockCache {
     this.#buffers = options.store.getInto === undefined ? undefined : options.buffers;
     this.#capacityBytes = options.capacityBytes;
     this.#reservedBytes = options.reservedBytes ?? (() => 0);
+    this.#slabs = options.slabs;
+    // Rather than a new slab: an old one that is read no more.
+    if (options.slabs !== undefined) options.slabs.onEmpty = () => this.#evict(SLAB_BYTES);
     this.#blockBytes = options.blockBytes;
     const ahead = Math.min(
       options.readAheadBytes ?? READ_AHEAD_BYTES,
@@ -342,20 +325,9 @@ export class BlockCache {
   }
 
   #lend(extents: readonly Extent[], start: number, end: number): CacheLease {
-    const parts: Uint8Array[] = [];
-    for (const extent of extents) {
-      let at = extent.start;
-      for (const part of extent.parts) {
-        const from = Math.max(0, start - at);
-        const to = Math.min(part.length, end - at);
-        if (from < to) parts.push(part.subarray(from, to));
-        at += part.length;
-        if (at >= end) break;
-      }
-    }
     let released = false;
     return {
-      parts,
+      parts: partsOf(extents, start, end),
       release: () => {
         invariant(!released, "a cache lease was released twice");
         released = true;
@@ -384,14 +356,20 @@ export class BlockCache {
     if (extent.leases === 0) extent.onEvict?.();
   }
 
-  #evict(): void {
-    const reserved = Math.min(this.#reservedBytes(), this.#capacityBytes / 2);
-    const capacityBytes = this.#capacityBytes - reserved;
-    if (this.#bytes <= capacityBytes) return;
+  /** Keeps to the capacity, or finds one slab where `freshBytes` more would not fit. */
+  #evict(freshBytes = 0): void {
+    if (this.#overBytes(freshBytes) <= 0) return;
     for (const extent of this.#recency) {
       if (extent.leases > 0) continue;
       this.#detach(extent);
-      if (this.#bytes <= capacityBytes) return;
+      const found = freshBytes > 0 && this.#slabs!.idleBytes > 0;
+      if (found || this.#overBytes(freshBytes) <= 0) return;
     }
+  }
+
+  #overBytes(freshBytes: number): number {
+    const reserved = Math.min(this.#reservedBytes(), this.#capacityBytes / 2);
+    const over = this.#bytes + reserved + freshBytes - this.#capacityBytes;
+    return this.#slabs?.relieve(over, SLABS_IDLE_MAX) ?? over;
   }
 }

@@ -24,7 +24,7 @@ import { newChainStats } from "./chain_stats.ts";
 import { Commit, type RowSink, type WalObject } from "./commit.ts";
 import { type BatchRow, encodeSlotFooter, type PartitionRows, WAL_HEADER_BYTES } from "./format.ts";
 import { Pace } from "./pace.ts";
-import type { SlabPool } from "./slab_pool.ts";
+import type { Slabs } from "./slab_pool.ts";
 
 /** While uploads are in flight, a smaller commit waits for company (DESIGN 9). */
 const COMPANY_BYTES = 512 << 10;
@@ -36,7 +36,7 @@ export interface ChainOptions {
   readonly namespace: string;
   readonly brokerId: number;
   readonly brokerEpoch: number;
-  readonly pool: SlabPool;
+  readonly pool: Slabs;
   /** Bytes of one slot's body at which it is sent at once. */
   readonly commitBytes: number;
   /** Uploads in flight at most (K). */
@@ -80,6 +80,14 @@ export class WalChain {
 
   get uncommittedBytes(): number {
     return this.#uncommittedBytes;
+  }
+
+  /** Memory of commits that are not committed yet. */
+  get bufferBytes(): number {
+    let bytes = this.#open?.bufferBytes ?? 0;
+    for (const commit of this.#queued) bytes += commit.bufferBytes;
+    for (const { commit } of this.#uploads) bytes += commit.bufferBytes;
+    return bytes;
   }
 
   /** Commits that are full and wait for an upload to end. */

@@ -1,7 +1,7 @@
 import { ErrorCode, type ErrorCodeValue } from "../../protocol/errors.ts";
 import { type Deferred, deferred } from "../../runtime/deferred.ts";
 import { type BatchRow, encodeSlotHeader, type SlotKind, WAL_HEADER_BYTES } from "./format.ts";
-import { SlabBuffer, type SlabPool } from "./slab_pool.ts";
+import { SlabBuffer, type Slabs } from "./slab_pool.ts";
 
 /** A WAL object that holds committed batches; deletable once no row of it is needed any more. */
 export interface WalObject {
@@ -42,7 +42,7 @@ export class Commit extends SlabBuffer {
     readonly slot: number,
     readonly kind: SlotKind,
     readonly nonce: Uint8Array,
-    pool: SlabPool,
+    pool: Slabs,
   ) {
     super(pool, WAL_HEADER_BYTES);
   }

@@ -3,13 +3,25 @@ import { invariant } from "../../runtime/assert.ts";
 /** One slab; a power of two, so that a position in a slot maps to a slab by shifting. */
 export const SLAB_BYTES = 1 << 20;
 
+/** Buffers of one size, lent out. */
+export interface Slabs {
+  acquire(): Uint8Array;
+  /** Takes a slab back; nobody may read it any more. */
+  release(slab: Uint8Array): void;
+  /** Notes that a slab will not come back: somebody may still write into it. */
+  forget(slab: Uint8Array): void;
+}
+
 /**
- * Fixed-size buffers that commits are filled into and fetches are served from. Reuse keeps resident
- * memory flat: a fresh buffer per commit leaves the garbage collector a gigabyte a second to find.
+ * Fixed-size buffers that commits are filled into, that what is read goes to, and that fetches are
+ * served from. Reuse keeps resident memory flat: a fresh buffer per commit leaves the garbage
+ * collector a gigabyte a second to find, and it comes late for what lies outside of its heap.
  */
-export class SlabPool {
+export class SlabPool implements Slabs {
   readonly #free: Uint8Array[] = [];
   #outside = 0;
+  /** Called when none is idle, before a new one is made: whoever can spare some may release it. */
+  onEmpty: (() => void) | undefined;
 
   /** Keeps at most `idleMax` slabs for reuse; the rest goes to the garbage collector. */
   constructor(readonly idleMax: number, readonly slabBytes = SLAB_BYTES) {}
@@ -18,31 +30,64 @@ export class SlabPool {
     return this.#outside;
   }
 
-  /** Kept for reuse, and given out. */
-  get bytes(): number {
-    return this.idleBytes + this.#outside * this.slabBytes;
-  }
-
   /** Kept for reuse. */
   get idleBytes(): number {
     return this.#free.length * this.slabBytes;
   }
 
   acquire(): Uint8Array {
+    if (this.#free.length === 0) this.onEmpty?.();
     this.#outside++;
     return this.#free.pop() ?? new Uint8Array(this.slabBytes);
   }
 
-  /** Notes that a slab will not come back: somebody may still write into it. */
   forget(_slab: Uint8Array): void {
     this.#outside--;
   }
 
-  /** Takes a slab back; nobody may read it any more. */
   release(slab: Uint8Array): void {
     invariant(slab.length === this.slabBytes, "only whole slabs come back to the pool");
     this.#outside--;
     if (this.#free.length < this.idleMax) this.#free.push(slab);
+  }
+
+  /**
+   * Of memory that is `overBytes` above its bound without the idle slabs: gives up idle ones, but
+   * for `kept`, and returns what is still over.
+   */
+  relieve(overBytes: number, kept: number): number {
+    let over = overBytes + this.idleBytes;
+    while (over > 0 && this.#free.length > kept) {
+      this.#free.pop();
+      over -= this.slabBytes;
+    }
+    return over;
+  }
+}
+
+/** A part of a pool whose slabs are counted apart. */
+export class SlabShare implements Slabs {
+  #outside = 0;
+
+  constructor(readonly pool: Slabs) {}
+
+  get outsideBytes(): number {
+    return this.#outside * SLAB_BYTES;
+  }
+
+  acquire(): Uint8Array {
+    this.#outside++;
+    return this.pool.acquire();
+  }
+
+  release(slab: Uint8Array): void {
+    this.#outside--;
+    this.pool.release(slab);
+  }
+
+  forget(slab: Uint8Array): void {
+    this.#outside--;
+    this.pool.forget(slab);
   }
 }
 
@@ -51,7 +96,11 @@ export class SlabBuffer {
   readonly slabs: Uint8Array[] = [];
 
   /** The first `bytes` are left free for a header. */
-  constructor(readonly pool: SlabPool, public bytes = 0) {}
+  constructor(readonly pool: Slabs, public bytes = 0) {}
+
+  get bufferBytes(): number {
+    return this.slabs.length * SLAB_BYTES;
+  }
 
   /** Copies `bytes[start, end)` behind what is there; returns its position. */
   copyIn(bytes: Uint8Array, start: number, end: number): number {

@@ -1,0 +1,43 @@
+/** What the block cache holds of an object. */
+
+/** Consecutive bytes of one object in memory: a whole inserted object, or a run of blocks. */
+export interface Extent {
+  readonly key: string;
+  readonly start: number;
+  /** Exclusive. */
+  readonly end: number;
+  /** Empty while loading. */
+  parts: readonly Uint8Array[];
+  costBytes: number;
+  /** Readers; while there are any, it stays. */
+  leases: number;
+  /** Set while loading: settles when `parts` are there, false when the object is not. */
+  loading: Promise<boolean> | undefined;
+  abort: AbortController | undefined;
+  onEvict: (() => void) | undefined;
+  /** No longer found by readers; gone when the last lease ends. */
+  detached: boolean;
+}
+
+export interface CachedObject {
+  whole: Extent | undefined;
+  sizeWhenLoaded: number | undefined;
+  /** By block index; an extent of several blocks is in here several times. */
+  readonly blocks: Map<number, Extent>;
+}
+
+/** `[start, end)` of the object, as views of extents that cover it in order. */
+export function partsOf(extents: readonly Extent[], start: number, end: number): Uint8Array[] {
+  const parts: Uint8Array[] = [];
+  for (const extent of extents) {
+    let at = extent.start;
+    for (const part of extent.parts) {
+      const from = Math.max(0, start - at);
+      const to = Math.min(part.length, end - at);
+      if (from < to) parts.push(part.subarray(from, to));
+      at += part.length;
+      if (at >= end) break;
+    }
+  }
+  return parts;
+}

@@ -1,0 +1,124 @@
+/** Memory for records is bounded as one, and reused: what is not leaves garbage to be found. */
+import { assert, assertEquals } from "@std/assert";
+import { SlowFall } from "../../core/runtime/slow_fall.ts";
+import { BlockPool } from "../../core/storage/block_buffers.ts";
+import { recordMemory } from "../../core/storage/record_memory.ts";
+import { SLAB_BYTES, SlabBuffer, SlabPool } from "../../core/storage/wal/slab_pool.ts";
+import { MemoryObjects, memoryStore } from "../../drivers/storage/memory/driver.ts";
+import { manualRuntime } from "../runtime/manual_runtime.ts";
+
+const MIB = 1 << 20;
+
+Deno.test("BlockPool cuts slabs, and gives one back when all its blocks are back", () => {
+  const slabs = new SlabPool(4);
+  const pool = new BlockPool(slabs, SLAB_BYTES / 4);
+  const blocks = Array.from({ length: 5 }, () => pool.acquire());
+  assertEquals([slabs.outside, pool.idleBytes], [2, 3 * SLAB_BYTES / 4]);
+  assertEquals(new Set(blocks.slice(0, 4).map((block) => block.buffer)).size, 1);
+  for (const block of blocks.slice(0, 3)) pool.release(block);
+  assertEquals(slabs.outside, 2);
+  pool.release(blocks[3]!);
+  assertEquals([slabs.outside, slabs.idleBytes], [1, SLAB_BYTES]);
+  pool.release(blocks[4]!);
+  assertEquals([slabs.outside, pool.idleBytes], [0, 0]);
+});
+
+Deno.test("BlockPool never gives a slab back that somebody may still write into", () => {
+  const slabs = new SlabPool(4);
+  const pool = new BlockPool(slabs, SLAB_BYTES / 2);
+  const [written, other] = [pool.acquire(), pool.acquire()];
+  pool.forget(written);
+  pool.release(other);
+  assertEquals([slabs.outside, slabs.idleBytes, pool.idleBytes], [0, 0, 0]);
+  assert(pool.acquire().buffer !== written.buffer);
+});
+
+/** Memory over a store in memory; `made` counts slabs that were made. */
+function scene(capacityMib: number) {
+  const runtime = manualRuntime();
+  const objects = new MemoryObjects();
+  const store = memoryStore(objects, runtime);
+  store.getInto = async (key, start, into) => {
+    const bytes = await store.get(key, undefined);
+    let at = start;
+    for (const part of into) part.set(bytes!.subarray(at, at += part.length));
+    return at - start;
+  };
+  let open: SlabBuffer | undefined;
+  const frames = { bytes: 0 };
+  const memory = recordMemory({
+    runtime,
+    store,
+    capacityBytes: capacityMib * MIB,
+    commitBytes: () => open?.bufferBytes ?? 0,
+    frameBytes: () => frames.bytes,
+  });
+  const seen = new Set<ArrayBufferLike>();
+  const { acquire } = memory.commits;
+  memory.commits.acquire = () => {
+    const slab = acquire.call(memory.commits);
+    seen.add(slab.buffer);
+    return slab;
+  };
+  let slot = 0;
+  /** As the chain and keepForReads do it. */
+  const commit = (mib: number) => {
+    const buffer = open = new SlabBuffer(memory.commits);
+    const bytes = new Uint8Array(mib * MIB);
+    buffer.copyIn(bytes, 0, bytes.length);
+    const key = `slot-${slot++}`;
+    objects.set(key, bytes);
+    open = undefined;
+    memory.cache.insert(key, buffer.parts(), () => buffer.release());
+    return key;
+  };
+  return { ...memory, runtime, frames, commit, seen };
+}
+
+Deno.test("commits without end are written to the slabs of those before", () => {
+  const { commit, seen, frames } = scene(16);
+  for (let at = 0; at < 200; at++) {
+    // Requests come and go meanwhile.
+    frames.bytes = at % 2 * 3 * MIB;
+    commit(4);
+  }
+  assert(seen.size <= 24, `${seen.size} slabs were made for 800 MiB in a cache of 16`);
+});
+
+Deno.test("what is read after much was written takes its memory over", async () => {
+  const { cache, commit, seen, runtime } = scene(16);
+  const keys = Array.from({ length: 20 }, () => commit(4));
+  const before = seen.size;
+  for (const key of keys) {
+    const lease = await cache.read(key, 4 * MIB, 0, 4 * MIB);
+    lease!.release();
+    await runtime.settle();
+  }
+  assert(seen.size - before <= 4, `${seen.size - before} slabs were made to read 80 MiB`);
+  assert(cache.stats.bytes <= 16 * MIB);
+});
+
+Deno.test("what background work copies is taken from the cache, and comes back", () => {
+  const { cache, commits, work, commit, seen } = scene(16);
+  for (let at = 0; at < 8; at++) commit(4);
+  const before = seen.size;
+  for (let round = 0; round < 10; round++) {
+    const copy = new SlabBuffer(work);
+    copy.copyIn(new Uint8Array(6 * MIB), 0, 6 * MIB);
+    assertEquals(work.outsideBytes, 6 * MIB);
+    commit(4);
+    assert(cache.stats.bytes + work.outsideBytes + commits.idleBytes <= 20 * MIB);
+    copy.release();
+  }
+  assert(seen.size - before <= 8, `${seen.size - before} slabs were made`);
+});
+
+Deno.test("SlowFall follows up at once, and down by its rate", async () => {
+  const runtime = manualRuntime();
+  const held = new SlowFall(runtime.clock, 2);
+  assertEquals([held.of(100), held.of(0)], [100, 100]);
+  await runtime.advance(30);
+  assertEquals([held.of(0), held.of(90), held.of(50)], [40, 90, 90]);
+  await runtime.advance(1_000);
+  assertEquals(held.of(7), 7);
+});
