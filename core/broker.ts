@@ -46,7 +46,7 @@ import { GuardedStore, type StoreView } from "./storage/guarded_store.ts";
 import { healthSettings } from "./storage/health_settings.ts";
 import { ReadAhead } from "./storage/read_ahead.ts";
 import type { ObjectStore } from "./storage/object_store.ts";
-import { checkStore } from "./storage/store_check.ts";
+import { checkReadable, checkStore } from "./storage/store_check.ts";
 import type { Commit, WalObject } from "./storage/wal/commit.ts";
 import { WalChain } from "./storage/wal/chain.ts";
 import { keepForReads } from "./storage/wal/keep_for_reads.ts";
@@ -114,7 +114,14 @@ class BrokerProcess implements Broker {
     const { config, runtime, store } = options;
     const { namespace, brokerId } = config;
     const health = healthSettings(config);
-    this.#store = new GuardedStore({ runtime, store, namespace, brokerId, health });
+    this.#store = new GuardedStore({
+      runtime,
+      store,
+      namespace,
+      brokerId,
+      health,
+      readOnly: config.readOnly,
+    });
     this.#startedAtMs = runtime.clock.wallMs();
     this.#stopping.push(() => this.#store.stop());
   }
@@ -129,7 +136,8 @@ class BrokerProcess implements Broker {
     const { namespace, brokerId } = config;
     const signal = this.#abort.signal;
     void metadata.failed?.then((error) => this.#fatal(error));
-    await checkStore(runtime, store, namespace, brokerId, signal);
+    if (config.readOnly) await checkReadable(runtime, store, namespace, signal);
+    else await checkStore(runtime, store, namespace, brokerId, signal);
     this.clusterId = await identify(metadata, runtime, config.clusterId);
     const topics = new TopicRegistry({ runtime, store: metadata, config });
     await topics.start();
@@ -137,7 +145,7 @@ class BrokerProcess implements Broker {
 
     const base = { runtime, store, metadata, topics, namespace, brokerId, signal };
     if (!clustered) await checkAlone(metadata, brokerId);
-    const incarnation = clustered ? await join(base) : await recover(base);
+    const incarnation = clustered ? await join(base, config.readOnly) : await recover(base);
     const pool = new SlabPool(SLABS_IDLE_MAX);
     // Of its own, so that what rewriting holds is known.
     const work = new SlabPool(SLABS_IDLE_MAX);
@@ -175,12 +183,12 @@ class BrokerProcess implements Broker {
     });
     topics.onChange((change) => {
       if (change.type !== "deleted") return logs.changed(change.topic);
-      housekeeping.resumeDeletions();
+      if (!config.readOnly) housekeeping.resumeDeletions();
       this.#store.calls.trim(topics);
     });
     node?.follow(context, chain.options.spacingMs);
     const { rooms, server } = await this.#serve(topics, logs, node);
-    housekeeping.start();
+    if (!config.readOnly) housekeeping.start();
     const { brokerEpoch } = incarnation;
     this.#parts = { rooms, server, logs, chain, cache, ledger, housekeeping, brokerEpoch, node };
     this.#stopping.push(() => logs.close());
@@ -221,6 +229,7 @@ class BrokerProcess implements Broker {
       namespace: config.namespace,
       self: { brokerId: config.brokerId, brokerEpoch },
       address: () => this.#address(),
+      readOnly: config.readOnly,
       leaseMs: config.brokerLeaseMs,
       orphanSweepMs: config.orphanSweepIntervalMs,
       fenced: () => this.#fatal(new FencedError()),

@@ -1,7 +1,7 @@
 /**
  * Which readers were sent to a broker of their rack (KIP-392). One that is back at the same offset
- * soon, and again, has found nothing there, whatever the reason: it is served here for a while, so a follower
- * that is behind or broken costs its readers a detour and not their progress.
+ * soon, and again, has found nothing there, whatever the reason: it is served here for a while, so
+ * a follower that is behind or broken costs its readers a detour and not their progress.
  */
 import { REFERRALS_MAX } from "../../config/limits.ts";
 import type { Clock } from "../../runtime/mod.ts";
