@@ -123,6 +123,7 @@ Deno.test("groups shows lag, moves offsets only with --execute, and deletes", ()
     assertEquals(await committed(), [2, 4]);
 
     const member = spawnCli(["consume", "t", "-g", "g", ...at]);
+    const reading = member.output();
     for (let state = ""; state !== "Stable";) {
       state = JSON.parse((await groups("describe", "g", "--json")).lines[0]!)[0].state;
     }
@@ -136,8 +137,10 @@ Deno.test("groups shows lag, moves offsets only with --execute, and deletes", ()
       "kafscale groups: stop the members of g first: they would overwrite it\n",
     );
     assertEquals((await groups("reset", "g", "--to-latest", "--all-topics")).code, 0);
+    const early = await Promise.race([reading, Promise.resolve(undefined)]);
+    if (early !== undefined) throw new Error(new TextDecoder().decode(early.stderr));
     member.kill("SIGINT");
-    await member.output();
+    await reading;
 
     assertEquals((await groups("delete", "g")).lines, ["deleted g"]);
     assertEquals((await groups("list", "--json")).lines, ["[]"]);
