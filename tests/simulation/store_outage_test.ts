@@ -51,7 +51,7 @@ class World {
     await this.loop.run(this.loop.nowMs + ms, 1e6);
   }
 
-  async start(cacheBytes = 1 << 20): Promise<void> {
+  async start(cacheBytes = 4 << 20): Promise<void> {
     const { loop, prng } = this;
     const network = new SimNetwork(loop, prng.fork("network"), { ...CALM_NETWORK });
     this.#network = network;
