@@ -344,6 +344,7 @@ class BrokerProcess implements Broker {
     const { view, end } = viewOf({
       ...this.#parts,
       store: this.#store,
+      metadata: this.options.metadata,
       version: this.options.version ?? "unknown",
       startedAtMs: this.#startedAtMs,
       stopping: () => this.#stopByMs !== undefined,

@@ -27,7 +27,11 @@ const BUILT_IN: Readonly<Record<string, BuiltIn>> = {
   ops: {
     load: async () => (await import("./ops/plugin.ts")).plugin,
     wanted: isServed,
-    settings: ({ metricsAddr, opsToken }) => ({ address: metricsAddr, token: opsToken }),
+    settings: ({ metricsAddr, opsToken, operatorEtcdSnapshotPrefix: snapshotPrefix }) => ({
+      address: metricsAddr,
+      token: opsToken,
+      snapshotPrefix,
+    }),
     roots: ["/plugins/ops/"],
   },
   control: {
@@ -40,6 +44,19 @@ const BUILT_IN: Readonly<Record<string, BuiltIn>> = {
       groupsMax: metricsGroupsMax,
     }),
     roots: ["/plugins/control/"],
+  },
+  snapshot: {
+    load: async () => (await import("./snapshot/plugin.ts")).plugin,
+    // SQLite's file is beside the records, or is copied by other means
+    wanted: (config) => config.metadata === "etcd" && config.operatorEtcdSnapshotSchedule !== null,
+    settings: (config) => ({
+      schedule: config.operatorEtcdSnapshotSchedule,
+      prefix: config.operatorEtcdSnapshotPrefix,
+      keep: config.operatorEtcdSnapshotKeep,
+      staleAfterMs: config.operatorEtcdSnapshotStaleAfterSec * 1_000,
+      preflight: !config.operatorEtcdSnapshotSkipPreflight,
+    }),
+    roots: ["/plugins/snapshot/"],
   },
 };
 

@@ -747,12 +747,13 @@ const operations = {
       "names of plugins, or paths of plugin modules (./my_plugin.ts)",
       /^[a-z][a-z0-9_-]*$|^\.{0,2}\/|^file:|\.(ts|js|mjs)$/,
     ),
-    default: ["metrics", "ops", "control"],
+    default: ["metrics", "ops", "control", "snapshot"],
     scope: "broker",
     doc:
       "What runs beside the broker. `metrics`: Prometheus metrics; `ops`: health checks and the " +
-      "operations API; `control`: the gRPC service of KAFSCALE_CONTROL_ADDR. A path names a " +
-      "module that exports a plugin (docs/plugins.md).",
+      "operations API; `control`: the gRPC service of KAFSCALE_CONTROL_ADDR; `snapshot`: copies " +
+      "of etcd's metadata in the bucket. A path names a module that exports a plugin " +
+      "(docs/plugins.md).",
   }),
   pluginSettings: row({
     category: "operations",
@@ -804,6 +805,41 @@ const operations = {
     doc:
       "Where the gRPC service `kafscale.control` (docs/formats/control.proto) is served, without " +
       "TLS; unset or `off`: nowhere. Whoever reaches it can read what is not secret.",
+  }),
+  operatorEtcdSnapshotSchedule: row({
+    category: "operations",
+    kind: orOff(text("a cron expression (UTC)", /^[\w*@][\w*@/,# ?-]{3,99}$/)),
+    default: "0 * * * *",
+    scope: "cluster",
+    doc: "When metadata in etcd is copied to the bucket, by the controller; `off`: never.",
+  }),
+  operatorEtcdSnapshotPrefix: row({
+    category: "operations",
+    kind: text("1 to 200 letters, digits, _ . / or -", /^[\w][\w./-]{0,199}$/),
+    default: "etcd-snapshots",
+    scope: "cluster",
+    doc: "First part of the snapshots' keys.",
+  }),
+  operatorEtcdSnapshotKeep: row({
+    category: "operations",
+    kind: integer({ min: 1, max: 1_000_000 }),
+    default: 168,
+    scope: "cluster",
+    doc: "Newest snapshots that are kept: a week of hourly ones.",
+  }),
+  operatorEtcdSnapshotStaleAfterSec: row({
+    category: "operations",
+    kind: integer({ min: 1, max: 1_000_000_000 }),
+    default: 7_200,
+    scope: "cluster",
+    doc: "Age in seconds from which the newest snapshot counts as stale in metrics.",
+  }),
+  operatorEtcdSnapshotSkipPreflight: row({
+    category: "operations",
+    kind: boolean(),
+    default: false,
+    scope: "cluster",
+    doc: "Do without the test write that tells before the first snapshot whether they will work.",
   }),
   opsToken: row({
     category: "operations",

@@ -7,6 +7,7 @@
 import type { Config } from "../config/mod.ts";
 import type { BlockCacheStats } from "../storage/block_cache.ts";
 import type { DirectoryCalls } from "../storage/calls_by_directory.ts";
+import type { ObjectStore } from "../storage/object_store.ts";
 import type { StoreView } from "../storage/guarded_store.ts";
 import type { ChainStats } from "../storage/wal/chain_stats.ts";
 import type { Distribution } from "../runtime/mod.ts";
@@ -80,6 +81,28 @@ export interface BrokerView {
   leaders(): Iterable<LeaderView>;
   /** Hears that topics, leaders or brokers may have changed; returns what ends that. */
   onLeaders(listener: () => void): () => void;
+
+  readonly backups: Backups;
+}
+
+/** What copies of the cluster's metadata are made of, and where they go. */
+export interface Backups {
+  readonly namespace: string;
+  readonly store: ObjectStore;
+  /** A consistent copy of the metadata, as it is stored. */
+  snapshot(): AsyncIterable<Uint8Array>;
+  /** Whether this broker is the one of the cluster that makes them by itself: the controller. */
+  readonly mine: boolean;
+  /** How that goes, for metrics; null where it is not done here. */
+  status: BackupStatus | null;
+}
+
+export interface BackupStatus {
+  /** The last write to where they are kept was accepted. */
+  readonly accessOk: boolean;
+  /** Unix time in milliseconds of the newest one; null: there is none. */
+  readonly newestMs: number | null;
+  readonly staleAfterMs: number;
 }
 
 export interface PartitionName {

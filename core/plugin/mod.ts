@@ -17,5 +17,5 @@ export type { TopicTraffic } from "../log/topic_traffic.ts";
 export type { DirectoryCalls } from "../storage/calls_by_directory.ts";
 export type { StoreView } from "../storage/guarded_store.ts";
 export type { HealthReport } from "../storage/health.ts";
-export type { ReplicaFigures } from "../storage/object_store.ts";
+export type { ObjectStore, ReplicaFigures } from "../storage/object_store.ts";
 export type { OperationFigures, StoreFigures } from "../storage/store_figures.ts";

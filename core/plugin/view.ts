@@ -9,6 +9,7 @@ import type { ClusterNode } from "../cluster/node.ts";
 import type { Housekeeping } from "../log/housekeeping.ts";
 import type { Logs } from "../log/logs.ts";
 import type { WalLedger } from "../log/wal_ledger.ts";
+import type { MetadataStore } from "../metadata/metadata_store.ts";
 import { LoopDelay } from "../runtime/mod.ts";
 import type { Server } from "../server/server.ts";
 import type { BlockCache } from "../storage/block_cache.ts";
@@ -52,6 +53,7 @@ export interface ServingParts {
 
 export interface ViewedRooms extends ServingParts {
   readonly store: GuardedStore;
+  readonly metadata: MetadataStore;
   readonly version: string;
   /** Wall time. */
   readonly startedAtMs: number;
@@ -108,6 +110,15 @@ export function viewOf(of: ViewedRooms): { view: BrokerView; end: () => void } {
     onLeaders: (listener) => {
       const ends = [topics.onChange(listener), of.node?.onChange(listener)];
       return () => ends.forEach((end) => end?.());
+    },
+    backups: {
+      namespace: config.namespace,
+      store: of.store.patient,
+      snapshot: () => of.metadata.snapshot(),
+      get mine() {
+        return cluster.controllerId === cluster.brokerId && !of.stopping();
+      },
+      status: null,
     },
   };
   return { view, end: () => loop.stop() };

@@ -183,6 +183,12 @@ export const Drained = z.strictObject({
   tookMs: z.number(),
 });
 
+export const Snapshot = z.strictObject({
+  key: z.string().describe("Of the object in the bucket."),
+  size: bytes,
+  createdMs: unixMs,
+});
+
 /** What the OpenAPI document calls them. */
 export const NAMED: Readonly<Record<string, z.ZodType>> = {
   Problem,
@@ -201,4 +207,5 @@ export const NAMED: Readonly<Record<string, z.ZodType>> = {
   Connections,
   Flushed,
   Drained,
+  Snapshot,
 };

@@ -5,6 +5,8 @@ import { json, problem } from "../http/mod.ts";
 /** What operations work on. */
 export interface Scene {
   readonly broker: BrokerView;
+  /** First part of the keys of metadata snapshots. */
+  readonly snapshotPrefix: string;
   readonly plugins: () => readonly PluginStatus[];
 }
 

@@ -3,6 +3,7 @@ import { z } from "zod";
 import * as answers from "./answers.ts";
 import { describeGroup, listGroups } from "./groups.ts";
 import { notFound, ok, type Operation, type Parameter, type Scene } from "./operation.ts";
+import { createSnapshot } from "../snapshot/snapshots.ts";
 import { describeTopic, listTopics } from "./topics.ts";
 
 const PAGE_MAX = 1_000;
@@ -252,6 +253,29 @@ const drain: Operation = {
   },
 };
 
+const snapshot: Operation = {
+  id: "snapshot",
+  method: "POST",
+  path: "/api/v1/etcd/snapshot",
+  summary: "Copies the cluster's metadata to the bucket now; any broker does it.",
+  parameters: [],
+  changes: true,
+  timeoutMs: 600_000,
+  answers: {
+    200: { doc: "The snapshot that was made.", schema: answers.Snapshot },
+    409: { doc: "It was not made.", schema: answers.Problem },
+  },
+  run: async ({ broker: { backups }, snapshotPrefix: prefix }) => {
+    const { store, namespace } = backups;
+    try {
+      return ok(await createSnapshot({ store, prefix, namespace }, backups, Date.now()));
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      return { status: 409, body: { error: `the snapshot was not made: ${why}` } };
+    }
+  },
+};
+
 export const OPERATIONS: readonly Operation[] = [
   reads("alive", "/livez", "Whether the process lives.", answers.Alive, alive),
   reads("aliveAsWell", "/healthz", "The same under its older name.", answers.Alive, alive),
@@ -266,4 +290,5 @@ export const OPERATIONS: readonly Operation[] = [
   connections,
   flush,
   drain,
+  snapshot,
 ];

@@ -3,7 +3,7 @@
  * Invariant: whoever may connect may read; only who has the token may change something. Every
  * answer is as the OpenAPI document says.
  * Upstream: config, runtime, plugin, http, zod.
- * May import: core/config, core/runtime, core/plugin, plugins/http, zod, node's crypto.
+ * May import: core/config, core/runtime, core/plugin, plugins/http, plugins/snapshot, zod.
  * @module
  */
 import { z } from "zod";
@@ -18,13 +18,14 @@ const settings = z.object({
   address: z.string(),
   /** Null: nothing can be changed. */
   token: z.string().nullable(),
+  snapshotPrefix: z.string(),
 });
 
 export const plugin: Plugin<z.infer<typeof settings>> = {
   name: "ops",
   settings,
-  start: async (broker, { address, token }, host) => {
-    const scene: Scene = { broker, plugins: () => host.plugins() };
+  start: async (broker, { address, token, snapshotPrefix }, host) => {
+    const scene: Scene = { broker, snapshotPrefix, plugins: () => host.plugins() };
     const routes = OPERATIONS.map((operation): HttpRoute => ({
       method: operation.method,
       path: operation.path,

@@ -25,7 +25,7 @@ export interface SnapshotInfo extends ObjectInfo {
 /** Writes a snapshot as of now; its key. Never overwrites one. */
 export async function createSnapshot(
   place: SnapshotPlace,
-  metadata: MetadataStore,
+  metadata: Pick<MetadataStore, "snapshot">,
   nowMs: number,
 ): Promise<SnapshotInfo> {
   const body = await Array.fromAsync(metadata.snapshot());

@@ -99,6 +99,17 @@ async function withoutToken(): Promise<void> {
   assertEquals((await client.ok({ method: "GetStatus" })).partitions, []);
 }
 
+/** The controller alone has tried that the bucket takes metadata snapshots. */
+async function oneMakesSnapshots(brokers: readonly BrokerProcess[]): Promise<void> {
+  await waitUntil("one broker to make snapshots", async () => {
+    const tried = await Promise.all(brokers.map(async ({ metricsPort }) => {
+      const text = await (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text();
+      return /^kafscale_operator_etcd_snapshot_access_ok\{.*\} 1$/m.test(text);
+    }));
+    return tried.filter((each) => each).length === 1 ? true : undefined;
+  }, 40_000);
+}
+
 async function draining(): Promise<void> {
   await using etcd = await Etcd.start();
   await using minio = await Minio.start();
@@ -108,6 +119,7 @@ async function draining(): Promise<void> {
   const [stays, leaves] = cluster.brokers as [BrokerProcess, BrokerProcess];
   await using client = await ControlClient.start(await controlAddress(leaves));
   await allRegistered(cluster.brokers);
+  await oneMakesSnapshots(cluster.brokers);
   {
     using connection = await RawConnection.open(stays.bootstrap);
     assertEquals(await createTopic(connection, "t", 6), 0);

@@ -94,7 +94,7 @@ export const ROOMS: Readonly<Record<string, RoomRule>> = {
     ],
   },
 
-  "plugins/snapshot": { imports: [...STORED] },
+  "plugins/snapshot": { imports: [...STORED, "core/plugin"], packages: ["croner", "zod"] },
   "plugins/cli": {
     imports: [...DOMAIN, "core/fsck", "plugins/snapshot"],
     packages: ["@platformatic/kafka", "@std/cli", "@std/fmt", "node:buffer"],
@@ -109,7 +109,7 @@ export const ROOMS: Readonly<Record<string, RoomRule>> = {
     packages: ["prom-client", "zod", "node:process"],
   },
   "plugins/ops": {
-    imports: [...VIEWED, "plugins/http"],
+    imports: [...VIEWED, "plugins/http", "plugins/snapshot"],
     packages: ["zod"],
   },
   // its metrics are those of the table that Prometheus reads
@@ -118,7 +118,14 @@ export const ROOMS: Readonly<Record<string, RoomRule>> = {
     packages: ["@grpc/grpc-js", "protobufjs", "zod", "node:buffer"],
   },
   "plugins/mod.ts": {
-    imports: [...VIEWED, "plugins/host", "plugins/metrics", "plugins/ops", "plugins/control"],
+    imports: [
+      ...VIEWED,
+      "plugins/host",
+      "plugins/metrics",
+      "plugins/ops",
+      "plugins/control",
+      "plugins/snapshot",
+    ],
   },
   "main.ts": {
     imports: ["core/broker.ts", "core/runtime", "drivers/mod.ts", "plugins/mod.ts", "plugins/cli"],

@@ -66,6 +66,7 @@ const ASKED: readonly (readonly [id: string, path: string, status: number])[] = 
   ["group", "/api/v1/groups/nobody", 404],
   ["connections", "/api/v1/connections?limit=10", 200],
   ["flush", "/api/v1/flush", 200],
+  ["snapshot", "/api/v1/etcd/snapshot", 200],
   // nobody is there to take over
   ["drain", "/api/v1/drain", 409],
   ["drain", "/api/v1/drain?timeoutSeconds=0", 400],

@@ -5,6 +5,7 @@ import { COST_METRICS } from "./cost.ts";
 import { GROUP_METRICS } from "./groups.ts";
 import { LOG_METRICS } from "./log.ts";
 import { REQUEST_METRICS } from "./requests.ts";
+import { SNAPSHOT_METRICS } from "./snapshots.ts";
 import { STORE_METRICS } from "./store.ts";
 import { TOPIC_METRICS } from "./topics.ts";
 
@@ -20,6 +21,7 @@ export const SECTIONS: readonly Section[] = [
   { title: "Commits, log and cache", metrics: LOG_METRICS },
   { title: "Object store", metrics: STORE_METRICS },
   { title: "Cost", metrics: COST_METRICS },
+  { title: "Metadata snapshots", metrics: SNAPSHOT_METRICS },
   { title: "Process", metrics: BROKER_METRICS },
 ];
 
