@@ -82,6 +82,8 @@ async function main(): Promise<number> {
   using admin = await RawConnection.open(cluster.brokers[0]!.bootstrap);
   const code = await createTopic(admin, topic, count);
   if (code !== 0) throw new Error(`the topic cannot be created: error ${code}`);
+  const shares = (await ledBy(cluster, topic, count)).map((led) => led.length);
+  console.log(`${count} partitions, by broker: ${shares.join(", ")}`);
   const gaps = await handOver(cluster, topic, count);
   await cluster.brokers[1]!.restart();
   // until the restarted broker leads its part again

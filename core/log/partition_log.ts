@@ -167,9 +167,11 @@ export class PartitionLogState implements PartitionLog, ReadableLog, RowSink {
         return this.#accepted(baseOffset, -1, pending);
       }
       if (verdict.kind === "refuse") {
+        this.#tellRefused(row, verdict.errorCode);
         return { ...this.#refused(verdict), committed: verdict.pending };
       }
       if (!context.refused.admits(this.topicId, this.partition, row, verdict.follows)) {
+        this.#tellRefused(row, ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER);
         return this.#refused(outOfOrder(undefined));
       }
     }
@@ -202,6 +204,18 @@ export class PartitionLogState implements PartitionLog, ReadableLog, RowSink {
       logStartOffset: this.logStartOffset,
       committed,
     };
+  }
+
+  #tellRefused({ producerId, producerEpoch, baseSequence }: BatchRow, errorCode: number): void {
+    this.context.runtime.log.debug("a batch of an idempotent producer is refused", {
+      topic: this.info.name,
+      partition: this.partition,
+      leaderEpoch: this.leaderEpoch,
+      errorCode,
+      producerId,
+      producerEpoch,
+      baseSequence,
+    });
   }
 
   #refused({ errorCode, message }: Refusal): AppendResult {

@@ -39,6 +39,8 @@ const SETTINGS = {
   KAFSCALE_WAL_BYTES: "1MiB",
   KAFSCALE_SEGMENT_BYTES: "256KiB",
   KAFSCALE_CACHE_BYTES: "4MiB",
+  // refusals are told, too
+  KAFSCALE_LOG_LEVEL: "debug",
 };
 
 export interface FaultPlan {
@@ -89,7 +91,8 @@ export async function clusterFaults(plan: FaultPlan): Promise<void> {
         `with a partition ${load.group.starts} times`,
     );
   } catch (error) {
-    console.error(cluster.tail(60));
+    console.error(cluster.tail(30));
+    console.error(`whole logs and acknowledgements: ${await keep(cluster, load)}`);
     throw error;
   } finally {
     load.kill();
@@ -106,7 +109,6 @@ function* drawn(plan: FaultPlan, random: Prng, startedMs: number): Generator<Clu
 
 /** Everything against everything, then again after a cold start; how many records are stored. */
 async function check(cluster: BrokerCluster, load: SteadyLoad): Promise<number> {
-  assertEquals(load.failures.slice(0, 3), [], `${load.failures.length} sends failed`);
   const records = await readAll(LOAD, cluster.bootstrap);
   assertDelivered(records, load.acknowledged);
   load.assertRead(records);
@@ -117,7 +119,21 @@ async function check(cluster: BrokerCluster, load: SteadyLoad): Promise<number> 
   const bugs = cluster.brokers.flatMap(({ log }) => log)
     .filter((line) => /invariant|unreachable|TypeError|ReferenceError/i.test(line));
   assertEquals(bugs.slice(0, 3), []);
+  // last, for it would hide what is worse
+  assertEquals(load.failures, [], `${load.failures.length} sends failed`);
   return records.length;
+}
+
+/** What tells how it came to a failure, in a folder of its own. */
+async function keep(cluster: BrokerCluster, load: SteadyLoad): Promise<string> {
+  const dir = await Deno.makeTempDir({ prefix: "kafscale-faults-" });
+  for (const [id, { log }] of cluster.brokers.entries()) {
+    await Deno.writeTextFile(`${dir}/broker-${id}.log`, log.join("\n"));
+  }
+  // in the order in which they came
+  const lines = Array.from(load.acknowledged, ([record, offset]) => `${record} ${offset}`);
+  await Deno.writeTextFile(`${dir}/acknowledged`, lines.concat(load.failures).join("\n"));
+  return dir;
 }
 
 if (import.meta.main) {

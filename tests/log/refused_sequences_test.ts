@@ -21,7 +21,7 @@ Deno.test("RefusedSequences keeps later batches out until the refused one has co
   assertEquals(refused.size, 0);
 });
 
-Deno.test("RefusedSequences lets a batch before the noted one in, and notes it in its place", () => {
+Deno.test("RefusedSequences lets a batch before the noted one in, or notes it instead", () => {
   const refused = new RefusedSequences(manualRuntime().clock, 10);
   refused.note("t", 0, batch(7));
   assertEquals(refused.admits("t", 0, producer(2), false), true, "it comes before");
