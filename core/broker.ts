@@ -45,7 +45,7 @@ import { healthSettings } from "./storage/health_settings.ts";
 import { ReadAhead } from "./storage/read_ahead.ts";
 import type { ObjectStore } from "./storage/object_store.ts";
 import { type RecordMemory, recordMemory } from "./storage/record_memory.ts";
-import { checkStore } from "./storage/store_check.ts";
+import { checkReadable, checkStore } from "./storage/store_check.ts";
 import type { Commit, WalObject } from "./storage/wal/commit.ts";
 import { WalChain } from "./storage/wal/chain.ts";
 import { keepForReads } from "./storage/wal/keep_for_reads.ts";
@@ -113,7 +113,14 @@ class BrokerProcess implements Broker {
     const { config, runtime, store } = options;
     const { namespace, brokerId } = config;
     const health = healthSettings(config);
-    this.#store = new GuardedStore({ runtime, store, namespace, brokerId, health });
+    this.#store = new GuardedStore({
+      runtime,
+      store,
+      namespace,
+      brokerId,
+      health,
+      readOnly: config.readOnly,
+    });
     this.#startedAtMs = runtime.clock.wallMs();
     this.#stopping.push(() => this.#store.stop());
   }
@@ -128,14 +135,15 @@ class BrokerProcess implements Broker {
     const { namespace, brokerId } = config;
     const signal = this.#abort.signal;
     void metadata.failed?.then((error) => this.#fatal(error));
-    await checkStore(runtime, store, namespace, brokerId, signal);
+    if (config.readOnly) await checkReadable(runtime, store, namespace, signal);
+    else await checkStore(runtime, store, namespace, brokerId, signal);
     this.clusterId = await identify(metadata, runtime, config.clusterId);
     const topics = new TopicRegistry({ runtime, store: metadata, config });
     await topics.start();
     this.#stopping.push(() => topics.stop());
     const base = { runtime, store, metadata, topics, namespace, brokerId, signal };
     if (!clustered) await checkAlone(metadata, brokerId);
-    const incarnation = clustered ? await join(base) : await recover(base);
+    const incarnation = clustered ? await join(base, config.readOnly) : await recover(base);
     const { cache, commits, work } = this.#openMemory();
     const ledger = new WalLedger({
       runtime,
@@ -169,12 +177,12 @@ class BrokerProcess implements Broker {
     });
     topics.onChange((change) => {
       if (change.type !== "deleted") return logs.changed(change.topic);
-      housekeeping.resumeDeletions();
+      if (!config.readOnly) housekeeping.resumeDeletions();
       this.#store.calls.trim(topics);
     });
     node?.follow(context, chain.options.spacingMs);
     const { rooms, server } = await this.#serve(topics, logs, node);
-    housekeeping.start();
+    if (!config.readOnly) housekeeping.start();
     const { brokerEpoch } = incarnation;
     this.#parts = { rooms, server, logs, chain, cache, ledger, housekeeping, brokerEpoch, node };
     this.#stopping.push(() => logs.close());
@@ -208,6 +216,7 @@ class BrokerProcess implements Broker {
       namespace: config.namespace,
       self: { brokerId: config.brokerId, brokerEpoch },
       address: () => this.#address(),
+      readOnly: config.readOnly,
       leaseMs: config.brokerLeaseMs,
       orphanSweepMs: config.orphanSweepIntervalMs,
       fenced: () => this.#fatal(new FencedError()),

@@ -87,6 +87,7 @@ export class Controller {
   #brokers(): AssignBroker[] {
     const { membership, assignments, runtime } = this.options;
     const brokers: AssignBroker[] = membership.brokers()
+      .filter(({ readOnly }) => !readOnly)
       .map(({ brokerId, rack, draining }) => ({ id: brokerId, rack, draining }));
     const nowMs = runtime.clock.monotonicMs();
     const owners = new Map<string, ChainRef>();

@@ -23,6 +23,8 @@ export interface MembershipOptions {
   readonly host: string;
   readonly port: number;
   readonly rack: string | null;
+  /** Never leads nor controls. */
+  readonly readOnly: boolean;
   /** How long a dead broker stays on the list, in milliseconds. */
   readonly leaseMs: number;
   /** Who is alive, or who controls, has changed. */
@@ -158,11 +160,12 @@ export class Membership {
       if (!outcome.ok) return this.#registering.poke();
       this.#registered = { lease, draining };
     }
-    if (this.#controller === undefined && !draining) await this.#candidate(lease);
+    const able = !draining && !this.options.readOnly;
+    if (this.#controller === undefined && able) await this.#candidate(lease);
   }
 
   #registration(draining: boolean): Uint8Array {
-    const { brokerId, brokerEpoch, host, port, rack } = this.options;
+    const { brokerId, brokerEpoch, host, port, rack, readOnly } = this.options;
     return seal(BROKER_REGISTRATION, {
       broker_id: String(brokerId),
       host,
@@ -170,6 +173,7 @@ export class Membership {
       rack: rack ?? "",
       epoch: brokerEpoch,
       draining,
+      read_only: readOnly,
     });
   }
 

@@ -38,6 +38,8 @@ export interface ClusterNodeOptions {
   readonly self: ChainRef;
   /** The advertised address; known once it listens. */
   readonly address: () => BrokerInfo;
+  /** Leads nothing, and serves readers of its rack. */
+  readonly readOnly?: boolean;
   readonly leaseMs: number;
   readonly orphanSweepMs: number;
   /** Others have taken over from this incarnation, or a newer process has its id. */
@@ -122,6 +124,7 @@ export class ClusterNode {
   /** Registers and begins to lead; rejects when the metadata store cannot be reached. */
   async start(holdings: Holdings): Promise<void> {
     const { runtime, store, metadata, topics, namespace, leaseMs, signal } = this.options;
+    const { readOnly = false } = this.options;
     const me = this.options.self;
     const { host, port, rack } = this.options.address();
     const membership = new Membership({
@@ -131,13 +134,14 @@ export class ClusterNode {
       host,
       port,
       rack,
+      readOnly,
       leaseMs,
       changed: () => this.#changed(),
       superseded: this.options.fenced,
     });
     this.#membership = membership;
     const { assignments } = this;
-    this.#ownership = new Ownership({
+    const ownership = {
       runtime,
       store,
       metadata,
@@ -146,10 +150,12 @@ export class ClusterNode {
       signal,
       assignments,
       holdings,
-      isLive: (chain) => membership.isLive(chain),
-      exists: (topicId) => topics.byId(topicId) !== undefined,
+      isLive: (chain: ChainRef) => membership.isLive(chain),
+      exists: (topicId: string) => topics.byId(topicId) !== undefined,
       fenced: this.options.fenced,
-    });
+    };
+    // Records of a time when it led may name it as the target still.
+    if (!readOnly) this.#ownership = new Ownership(ownership);
     this.#controller = new Controller({
       ...this.options,
       membership,
@@ -229,7 +235,9 @@ export class ClusterNode {
   get replaceable(): boolean {
     const { brokerId: me } = this.options.self;
     const others = this.#membership?.brokers() ?? [];
-    return others.some(({ brokerId, draining }) => brokerId !== me && !draining);
+    return others.some(({ brokerId, draining, readOnly }) =>
+      brokerId !== me && !draining && !readOnly
+    );
   }
 
   /**

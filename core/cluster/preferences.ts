@@ -26,7 +26,7 @@ export class Preferences {
   /** Whether partitions may be moved to the broker. */
   canLead(brokerId: number): boolean {
     const found = this.options.membership.brokers().find((broker) => broker.brokerId === brokerId);
-    return found !== undefined && !found.draining;
+    return found !== undefined && !found.draining && !found.readOnly;
   }
 
   placement(topicId: string, partition: number): Placement {

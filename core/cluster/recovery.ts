@@ -2,7 +2,13 @@
  * Start of an incarnation: take a broker epoch, seal the chains of earlier ones, adopt what no
  * manifest covers (DESIGN 1). Costs the footers of those chains, never the data.
  */
-import { openIncarnation, readAllChains, readChains, removeChains } from "../metadata/brokers.ts";
+import {
+  openIncarnation,
+  openReadOnlyIncarnation,
+  readAllChains,
+  readChains,
+  removeChains,
+} from "../metadata/brokers.ts";
 import { ASSIGNMENTS_PREFIX, TOPICS_PREFIX } from "../metadata/keys.ts";
 import type { MetadataStore } from "../metadata/metadata_store.ts";
 import { TopicView } from "../metadata/topic_view.ts";
@@ -31,12 +37,17 @@ export interface Incarnation {
   readonly keeping: boolean;
 }
 
-/** Takes the next broker epoch in a cluster, where partitions come by assignment. */
-export async function join(o: RecoveryOptions): Promise<Incarnation> {
+/**
+ * Takes the next broker epoch in a cluster, where partitions come by assignment, if any come at
+ * all: `readOnly` takes one without a chain.
+ */
+export async function join(o: RecoveryOptions, readOnly = false): Promise<Incarnation> {
   await catchUpWithBucket(o);
-  const { epoch } = await openIncarnation(o.metadata, o.brokerId, true);
+  const brokerEpoch = readOnly
+    ? await openReadOnlyIncarnation(o.metadata, o.brokerId)
+    : (await openIncarnation(o.metadata, o.brokerId, true)).epoch;
   const recovered = new RecoveredEntries();
-  return { brokerEpoch: epoch, recovered, sealedEpochs: [], keeping: false };
+  return { brokerEpoch, recovered, sealedEpochs: [], keeping: false };
 }
 
 /** Metadata that this broker alone must not go on with. */

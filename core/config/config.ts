@@ -180,6 +180,12 @@ function derive(
         `${envName(larger)} (${values[larger]})`,
     );
   };
+  if (values.readOnly === true && (values.cluster !== true || values.rack === null)) {
+    errors.push(
+      "KAFSCALE_READ_ONLY is for a broker of a cluster whose rack sends it readers; set " +
+        "KAFSCALE_CLUSTER=true and KAFSCALE_RACK",
+    );
+  }
   checkAddresses(values.brokerAddr as string, values.metricsAddr as string | null, errors);
   atMost("groupMinSessionTimeoutMs", "groupMaxSessionTimeoutMs");
   atMost("maxMessageBytes", "maxFrameBytes");

@@ -138,6 +138,16 @@ const broker = {
       "Several brokers share the bucket and the metadata (etcd), and the partitions. A preview: " +
       "not yet proved as far as one broker is.",
   }),
+  readOnly: row({
+    category: "broker",
+    kind: boolean(),
+    default: false,
+    scope: "broker",
+    doc:
+      "A satellite: this broker of a cluster writes nothing to the object store, leads nothing, " +
+      "coordinates nothing, and serves reads of consumers of its rack from what others write. " +
+      "Credentials that may read and list are enough. Needs KAFSCALE_CLUSTER and KAFSCALE_RACK.",
+  }),
   brokerLeaseMs: row({
     category: "broker",
     kind: integer({ min: 500, max: 600_000 }),

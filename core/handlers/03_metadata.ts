@@ -125,7 +125,10 @@ function describeTopic(
     isInternal: false,
     partitions: Array.from(
       { length: topic.partitionCount },
-      (_, partition) => describePartition(rooms, topic, partition),
+      (_, partition) => {
+        const readers = rooms.cluster.readReplicas(topic.id, partition);
+        return describePartition(rooms, topic, partition, readers);
+      },
     ),
     topicAuthorizedOperations,
   };

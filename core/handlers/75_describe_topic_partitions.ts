@@ -5,8 +5,9 @@
  *
  * Topics in name order, an empty list meaning all; at most 2000 partitions, or fewer where the
  * client says so, then a cursor to go on from. A cursor with a negative partition, or with a topic
- * that isn't among those asked for, is INVALID_REQUEST. Eligible leader replicas do not exist here:
- * no leader depends on what a broker holds.
+ * that isn't among those asked for, is INVALID_REQUEST. Replicas are the leader alone, since
+ * Kafka's tools compare them with what was assigned; who else serves reads is in Metadata. Eligible
+ * leader replicas do not exist here: no leader depends on what a broker holds.
  */
 import type { LooseResponseOf, RequestOf } from "../protocol/api.ts";
 import { ErrorCode } from "../protocol/errors.ts";

@@ -8,10 +8,7 @@ export interface PartitionDescription {
   readonly partitionIndex: number;
   readonly leaderId: number;
   readonly leaderEpoch: number;
-  /**
-   * The leader, and who serves reads of it in other racks, since a client goes to no other broker.
-   * The object store replicates; brokers hold no copies.
-   */
+  /** Its leader, first, and the readers that were given. Brokers hold no copies, so all keep up. */
   readonly replicaNodes: readonly number[];
   readonly isrNodes: readonly number[];
   readonly offlineReplicas: readonly number[];
@@ -21,9 +18,9 @@ export function describePartition(
   rooms: Rooms,
   topic: TopicInfo,
   partitionIndex: number,
+  readers: readonly number[] = [],
 ): PartitionDescription {
   const { leaderId, leaderEpoch } = rooms.cluster.leader(topic.id, partitionIndex);
-  const readers = rooms.cluster.readReplicas(topic.id, partitionIndex);
   const replicas = leaderId < 0 ? [] : [leaderId, ...readers];
   return {
     errorCode: leaderId < 0 ? ErrorCode.LEADER_NOT_AVAILABLE : ErrorCode.NONE,

@@ -50,6 +50,15 @@ export function openIncarnation(
   });
 }
 
+/** Takes the next broker epoch of a broker that will write no chain. */
+export function openReadOnlyIncarnation(store: MetadataStore, brokerId: number): Promise<number> {
+  return changeKey(store, brokerChainsKey(brokerId), (entry) => {
+    const record = read(entry);
+    const epoch = record.last_epoch + 1;
+    return { value: seal(BROKER_CHAINS, { ...record, last_epoch: epoch }), result: epoch };
+  });
+}
+
 /** The newest broker epoch that was given out; 0: none ever. */
 export async function lastEpoch(store: MetadataStore, brokerId: number): Promise<number> {
   return read(await store.get(brokerChainsKey(brokerId))).last_epoch;
@@ -207,12 +216,14 @@ export interface LiveBroker {
   readonly epoch: number;
   /** Its partitions are to be led by others. */
   readonly draining: boolean;
+  /** Leads and coordinates nothing, ever. */
+  readonly readOnly: boolean;
 }
 
 /** The broker in an entry of LIVE_BROKERS_PREFIX, for those who watch it. */
 export function liveBrokerOf(entry: Entry): LiveBroker {
   const record = unseal(BROKER_REGISTRATION, entry.key, entry.value);
-  const { host, port, epoch, draining } = record;
+  const { host, port, epoch, draining, read_only: readOnly } = record;
   const rack = record.rack || null;
-  return { brokerId: Number(record.broker_id), host, port, epoch, rack, draining };
+  return { brokerId: Number(record.broker_id), host, port, epoch, rack, draining, readOnly };
 }

@@ -103,6 +103,7 @@ export const BROKER_REGISTRATION = {
     version: scalar(7, "string"),
     epoch: scalar(16, "int64"),
     draining: scalar(17, "bool"),
+    read_only: scalar(18, "bool"),
   }),
 } as const satisfies RecordType;
 

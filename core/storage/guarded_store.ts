@@ -8,6 +8,7 @@ import { type HealthReport, type HealthSettings, StoreHealth } from "./health.ts
 import { healthProbeKey } from "./keys.ts";
 import type { ObjectStore, ReplicaFigures } from "./object_store.ts";
 import { ObservedStore } from "./observed_store.ts";
+import { ReadOnlyStore } from "./read_only_store.ts";
 import type { StoreFigures } from "./store_figures.ts";
 
 /** No call waits longer than this, or five times what counts as unavailable. */
@@ -20,6 +21,8 @@ export interface GuardedStoreOptions {
   readonly namespace: string;
   readonly brokerId: number;
   readonly health: HealthSettings;
+  /** Nothing is ever written. */
+  readonly readOnly?: boolean;
 }
 
 /** What people and machines may know of the store. */
@@ -39,7 +42,9 @@ export class GuardedStore implements StoreView {
   /** For what a client waits for: its reads fail at once while the store is unavailable. */
   readonly gated: BoundedStore;
 
-  constructor({ runtime, store, namespace, brokerId, health: settings }: GuardedStoreOptions) {
+  constructor(options: GuardedStoreOptions) {
+    const { runtime, namespace, brokerId, health: settings, readOnly = false } = options;
+    const store = readOnly ? new ReadOnlyStore(options.store) : options.store;
     this.calls = new CallsByDirectory(store, namespace);
     this.#observed = new ObservedStore(this.calls, runtime.clock);
     this.gate = new StoreHealth({
@@ -47,6 +52,7 @@ export class GuardedStore implements StoreView {
       store: this.#observed,
       probeKey: healthProbeKey(namespace, brokerId),
       settings,
+      readOnly,
     });
     const bounded = {
       runtime,

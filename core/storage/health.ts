@@ -51,6 +51,8 @@ export interface StoreHealthOptions {
   readonly store: ObservedStore;
   /** Where probes write a few bytes; gone again when all is well. */
   readonly probeKey: string;
+  /** Probes only read. */
+  readonly readOnly?: boolean;
   readonly settings: HealthSettings;
 }
 
@@ -228,11 +230,18 @@ export class StoreHealth implements CallObserver, StoreGate {
   }
 
   async #probe(): Promise<void> {
-    const { runtime, store, probeKey, settings } = this.options;
+    const { runtime, store, probeKey, settings, readOnly } = this.options;
     this.#probes++;
     const limitMs = settings.latencyCritMs;
     const signal = this.#stop.signal;
-    const { writes, reads } = await probeStore(runtime, store, probeKey, limitMs, signal);
+    const { writes, reads } = await probeStore(
+      runtime,
+      store,
+      probeKey,
+      limitMs,
+      signal,
+      readOnly,
+    );
     if (signal.aborted) return;
     const nowMs = runtime.clock.monotonicMs();
     this.#writes.probed(nowMs, writes);
@@ -253,7 +262,7 @@ export class StoreHealth implements CallObserver, StoreGate {
 
   /** Best effort: what stays is a few bytes at a key that the next probe uses again. */
   #removeProbe(): void {
-    if (this.#probes === 0) return;
+    if (this.#probes === 0 || this.options.readOnly === true) return;
     const { store, probeKey } = this.options;
     const signal = this.#stop.signal;
     store.delete([probeKey], { signal }).catch(() => {});

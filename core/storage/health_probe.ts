@@ -12,7 +12,8 @@ export interface ProbeResult {
 
 /**
  * Writes a few bytes at `key`, replacing what an earlier probe left, and reads at the same time: a
- * store that has nothing there has answered, too. What takes longer than `limitMs` has failed.
+ * store that has nothing there has answered, too. With `readOnly` it only reads. What takes longer
+ * than `limitMs` has failed.
  */
 export async function probeStore(
   runtime: Runtime,
@@ -20,6 +21,7 @@ export async function probeStore(
   key: string,
   limitMs: number,
   signal: AbortSignal,
+  readOnly = false,
 ): Promise<ProbeResult> {
   const abort = new AbortController();
   const timer = runtime.timers.after(limitMs, () => {
@@ -34,7 +36,7 @@ export async function probeStore(
   try {
     if (signal.aborted) return { writes: false, reads: false };
     const [writes, reads] = await Promise.all([
-      settled(store.put(key, [body], options)),
+      readOnly ? true : settled(store.put(key, [body], options)),
       settled(store.get(key, undefined, options)),
     ]);
     return { writes, reads };

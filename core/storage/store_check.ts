@@ -1,6 +1,6 @@
 import type { Runtime } from "../runtime/runtime.ts";
 import { sleep } from "../runtime/sleep.ts";
-import { probeKey } from "./keys.ts";
+import { probeKey, walPrefix } from "./keys.ts";
 import { type ObjectStore, StoreError } from "./object_store.ts";
 import { backoffMs } from "./retry.ts";
 
@@ -24,6 +24,38 @@ export async function checkStore(
   brokerId: number,
   signal: AbortSignal,
 ): Promise<void> {
+  const works = await tried(runtime, signal, "written", (left) => {
+    return conditionalWritesWork(runtime, store, probeKey(namespace, brokerId), left);
+  });
+  if (works) return;
+  throw new UnfitStoreError(
+    "the object store lacks working conditional writes (If-None-Match); use one that has them",
+  );
+}
+
+/** The same for a broker that writes nothing: lists and reads. */
+export async function checkReadable(
+  runtime: Runtime,
+  store: ObjectStore,
+  namespace: string,
+  signal: AbortSignal,
+): Promise<void> {
+  await tried(runtime, signal, "read", async (left) => {
+    const prefix = walPrefix(namespace);
+    for await (const { key } of store.list(prefix, undefined, { signal: left })) {
+      await store.get(key, { start: 0, end: 1 }, { signal: left });
+      return;
+    }
+  });
+}
+
+/** What `attempt` comes to, tried again over passing faults as long as the store is given. */
+async function tried<T>(
+  runtime: Runtime,
+  signal: AbortSignal,
+  what: "written" | "read",
+  attempt: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
   const { clock, timers } = runtime;
   const abort = new AbortController();
   const onAbort = () => abort.abort(signal.reason);
@@ -32,25 +64,21 @@ export async function checkStore(
   const timer = timers.after(CHECK_PATIENCE_MS, () => abort.abort());
   try {
     let told: StoreError | undefined;
-    for (let attempt = 0;; attempt++) {
+    for (let attempts = 0;; attempts++) {
       const left = abort.signal;
       try {
-        if (await conditionalWritesWork(runtime, store, probeKey(namespace, brokerId), left)) {
-          return;
-        }
+        return await attempt(left);
       } catch (error) {
         if (!(error instanceof StoreError)) throw error;
         // What an abort brings tells nothing of the store.
         if (!left.aborted) told = error;
         const late = left.aborted || clock.monotonicMs() >= endMs;
-        if (late && !signal.aborted) throw unwritable(error, told?.message ?? "it does not answer");
-        if (error.outcome === "fatal" || late) throw unwritable(error);
-        await sleep(timers, backoffMs(runtime, attempt), left);
-        continue;
+        if (late && !signal.aborted) {
+          throw unfit(what, error, told?.message ?? "it does not answer");
+        }
+        if (error.outcome === "fatal" || late) throw unfit(what, error);
+        await sleep(timers, backoffMs(runtime, attempts), left);
       }
-      throw new UnfitStoreError(
-        "the object store lacks working conditional writes (If-None-Match); use one that has them",
-      );
     }
   } finally {
     timer.cancel();
@@ -59,10 +87,10 @@ export async function checkStore(
 }
 
 /** `late`: what was heard of the store in all the time that it was given. */
-function unwritable(cause: StoreError, late?: string): UnfitStoreError {
+function unfit(what: "written" | "read", cause: StoreError, late?: string): UnfitStoreError {
   const message = late === undefined
-    ? `the object store cannot be written: ${cause.message}`
-    : `the object store cannot be written within ${CHECK_PATIENCE_MS / 1_000} s: ${late}`;
+    ? `the object store cannot be ${what}: ${cause.message}`
+    : `the object store cannot be ${what} within ${CHECK_PATIENCE_MS / 1_000} s: ${late}`;
   return new UnfitStoreError(message, { cause });
 }
 

@@ -8,6 +8,7 @@ import { Etcd } from "../services/etcd.ts";
 import { haveMinio, Minio } from "../services/minio.ts";
 import { BrokerCluster } from "./broker_cluster.ts";
 import { type BrokerProcess, targetIsApache } from "./broker_process.ts";
+import { fetchedBytes } from "./fetched_bytes.ts";
 import { ToolHost } from "./java/tool_host.ts";
 import { KcatReader, KcatWriter } from "./kcat_streams.ts";
 import { haveTools } from "./requirement.ts";
@@ -18,12 +19,7 @@ const TOPIC = "near";
 /** What a follower may be late, on a machine that is busy with other things. */
 const LATE_MS = 3_000;
 
-/** Bytes of the topic that a broker gave to consumers. */
-export async function fetchedBytes(broker: BrokerProcess, topic = TOPIC): Promise<number> {
-  const response = await fetch(`http://127.0.0.1:${broker.metricsPort}/metrics`);
-  const pattern = `^kafscale_topic_fetched_bytes_total\\{.*topic="${topic}".*\\} (\\d+)`;
-  return Number(new RegExp(pattern, "m").exec(await response.text())?.[1] ?? 0);
-}
+const bytesOf = (broker: BrokerProcess) => fetchedBytes(broker, TOPIC);
 
 async function withCluster(run: (cluster: BrokerCluster, host: ToolHost) => Promise<void>) {
   await using etcd = await Etcd.start();
@@ -47,15 +43,17 @@ async function withCluster(run: (cluster: BrokerCluster, host: ToolHost) => Prom
   }
 }
 
-async function leader(host: ToolHost, cluster: BrokerCluster, asked: number): Promise<string> {
-  const server = ["--bootstrap-server", cluster.brokers[asked]!.bootstrap];
-  const { out } = await host.run("topics", [...server, "--describe", "--topic", TOPIC]);
-  return /Leader: (\S+)\s+Replicas: \S+/.exec(out)?.[0] ?? out;
+/** What a broker's metadata says of the topic. */
+async function described(broker: BrokerProcess): Promise<string> {
+  const args = ["-L", "-b", broker.bootstrap, "-t", TOPIC];
+  const { stdout } = await new Deno.Command("kcat", { args }).output();
+  return new TextDecoder().decode(stdout);
 }
 
 async function near(cluster: BrokerCluster, host: ToolHost): Promise<void> {
   await waitUntil("the first broker to lead, and the others to serve reads", async () => {
-    return /Leader: 0\s+Replicas: 0,1,2/.test(await leader(host, cluster, 1)) ? true : undefined;
+    const text = await described(cluster.brokers[1]!);
+    return /leader 0, replicas: 0,1,2, isrs: 0,1,2/.test(text) ? true : undefined;
   });
   const [first, second, third] = cluster.brokers as [BrokerProcess, BrokerProcess, BrokerProcess];
   await using writer = new KcatWriter(cluster.bootstrap, TOPIC);
@@ -66,29 +64,29 @@ async function near(cluster: BrokerCluster, host: ToolHost): Promise<void> {
     waitUntil(`readers at ${count}`, () => readers.every((r) => r.count >= count) || undefined);
   await caughtUp(200);
   for (const reader of readers) assertLess(reader.lateMs(100), LATE_MS);
-  assertEquals(await fetchedBytes(first), 0, "the leader sent its readers away");
-  for (const broker of [second, third]) assert(await fetchedBytes(broker) > 200 * 10);
+  assertEquals(await bytesOf(first), 0, "the leader sent its readers away");
+  for (const broker of [second, third]) assert(await bytesOf(broker) > 200 * 10);
 
-  const before = await fetchedBytes(second);
+  const before = await bytesOf(second);
   const consumed = await host.run("console-consumer", [
     ...["--bootstrap-server", first.bootstrap, "--topic", TOPIC, "--from-beginning"],
     ...["--max-messages", "100", "--timeout-ms", "20000"],
     ...["--consumer-property", `client.rack=${RACKS[1]}`],
   ]);
   assertEquals(consumed.out.trim().split("\n").length, 100, consumed.err);
-  assertEquals(await fetchedBytes(first), 0, "Java's consumer was sent away, too");
-  assert(await fetchedBytes(second) > before);
+  assertEquals(await bytesOf(first), 0, "Java's consumer was sent away, too");
+  assert(await bytesOf(second) > before);
 
   await first.kill();
   const written = writer.count;
   await caughtUp(written + 200);
-  const served = await Promise.all([second, third].map((broker) => fetchedBytes(broker)));
+  const served = await Promise.all([second, third].map((broker) => bytesOf(broker)));
   const count = await writer.end();
   await caughtUp(count);
   for (const reader of readers) reader.assertWhole(count);
   // One of them leads now; the other one goes on as a follower.
   for (const [at, broker] of [second, third].entries()) {
-    assert(await fetchedBytes(broker) > served[at]!, `broker ${at + 1} served on`);
+    assert(await bytesOf(broker) > served[at]!, `broker ${at + 1} served on`);
   }
 }
 

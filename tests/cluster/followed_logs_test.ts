@@ -4,9 +4,11 @@ import { FOLLOW_IDLE_MS, FOLLOW_PAUSE_MAX_MS } from "../../core/config/limits.ts
 import type { FollowedLog } from "../../core/log/followed_log.ts";
 import type { PartitionLogState } from "../../core/log/partition_log.ts";
 import { rewriteWhole } from "../../core/log/rewrite.ts";
+import { readChains } from "../../core/metadata/brokers.ts";
 import { ErrorCode } from "../../core/protocol/errors.ts";
 import type { ObjectStore } from "../../core/storage/object_store.ts";
 import { chainPrefix, slotKey } from "../../core/storage/keys.ts";
+import { ReadOnlyStore } from "../../core/storage/read_only_store.ts";
 import { encodeSlotFooter, encodeSlotHeader } from "../../core/storage/wal/format.ts";
 import { MemoryObjects, memoryStore } from "../../drivers/storage/memory/driver.ts";
 import { commit, readAll } from "../log/scene.ts";
@@ -263,6 +265,31 @@ Deno.test("a deleted topic's follower says so", async () => {
   assertEquals([log.closed, woken > 0], [ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, true]);
   assertEquals(it.reader.followed!.open(it.topic, 0), ErrorCode.UNKNOWN_TOPIC_OR_PARTITION);
   await it.scene.stop();
+});
+
+Deno.test("a read-only broker follows; it leads, controls and writes nothing", async () => {
+  const scene = new ClusterScene();
+  const wrap = (store: ObjectStore) => new ReadOnlyStore(store);
+  const satellite = await scene.start(1, "far", wrap, true);
+  await scene.settle(2_000);
+  assertEquals([satellite.node.isController, satellite.coordinates], [false, 0]);
+  const leader = await scene.start(2, "near");
+  await leader.topics.create([{ name: "t", partitionCount: 4, configs: [] }]);
+  await scene.settle(1_000);
+  const topic = leader.topics.byName("t")!.id;
+  assertEquals([leader.leadsCount(topic), leader.coordinates], [4, 16]);
+  const log = await leader.log(topic, 0);
+  await commit(log, ["a"]);
+  const followed = await follow({ scene, topic, leader, log, reader: satellite });
+  assertEquals(await values(followed), ["a"]);
+  leader.crash();
+  await scene.settle(LEASE_MS + 3_000);
+  assertEquals([satellite.leadsCount(topic), satellite.coordinates], [0, 0]);
+  assertEquals([satellite.node.isController, await values(followed)], [false, ["a"]]);
+  const own = chainPrefix("ns", satellite.brokerId, satellite.brokerEpoch);
+  assertEquals(scene.keys(own), []);
+  assertEquals((await readChains(scene.metadata.connect(), satellite.brokerId)).length, 0);
+  await scene.stop();
 });
 
 /** What a taker would have written to end the chain at `slot`. */

@@ -55,8 +55,9 @@ export class ClusterScene {
     brokerId: number,
     rack: string | null = null,
     wrap?: (store: ObjectStore) => ObjectStore,
+    readOnly = false,
   ): Promise<TestNode> {
-    const node = new TestNode(this, brokerId, rack, wrap);
+    const node = new TestNode(this, brokerId, rack, wrap, readOnly);
     await node.start();
     this.nodes.push(node);
     await this.settle();
@@ -101,6 +102,7 @@ export class TestNode {
     readonly brokerId: number,
     readonly rack: string | null,
     readonly wrap: (store: ObjectStore) => ObjectStore = (store) => store,
+    readonly readOnly = false,
   ) {
     this.metadata = scene.metadata.connect();
     this.topics = new TopicRegistry({
@@ -117,7 +119,7 @@ export class TestNode {
     const { signal } = this.#abort;
     await topics.start();
     const base = { runtime, store, metadata, namespace: "ns", brokerId, signal };
-    const { brokerEpoch, recovered } = await join(base);
+    const { brokerEpoch, recovered } = await join(base, this.readOnly);
     this.brokerEpoch = brokerEpoch;
     const pool = new SlabPool(1);
     const cache = new BlockCache({ store, capacityBytes: 1 << 20, blockBytes: 4096 });
@@ -153,6 +155,7 @@ export class TestNode {
       namespace: "ns",
       self: { brokerId, brokerEpoch },
       address: () => ({ nodeId: brokerId, host: `b${brokerId}`, port: 9092, rack: this.rack }),
+      readOnly: this.readOnly,
       leaseMs: LEASE_MS,
       orphanSweepMs: 86_400_000,
       fenced: () => void (this.fenced = true),

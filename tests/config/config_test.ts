@@ -192,6 +192,20 @@ Deno.test("resolveConfig() checks settings against each other", () => {
   ]);
 });
 
+Deno.test("resolveConfig() takes a read-only broker only in a cluster, with a rack", () => {
+  const readOnly = { KAFSCALE_READ_ONLY: "true" };
+  for (const more of [{}, { KAFSCALE_CLUSTER: "true" }, { KAFSCALE_RACK: "a" }]) {
+    assertEquals(
+      errorsOf({ env: { ...readOnly, ...more } }).filter((text) => /READ_ONLY/.test(text)),
+      [
+        "KAFSCALE_READ_ONLY is for a broker of a cluster whose rack sends it readers; set " +
+        "KAFSCALE_CLUSTER=true and KAFSCALE_RACK",
+      ],
+    );
+  }
+  configOf({ env: { ...readOnly, KAFSCALE_CLUSTER: "true", KAFSCALE_RACK: "a" } });
+});
+
 Deno.test("resolveConfig() refuses metrics on the port of the Kafka clients", () => {
   const at = (broker: string, metrics: string) => ({
     env: { KAFSCALE_BROKER_ADDR: broker, KAFSCALE_METRICS_ADDR: metrics },

@@ -2,6 +2,7 @@ import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import {
   clusterId,
   openIncarnation,
+  openReadOnlyIncarnation,
   raiseLowWater,
   readChains,
   removeChains,
@@ -37,6 +38,14 @@ Deno.test("openIncarnation() gives each epoch once and lists the earlier chains"
   await removeChains(store, 7, [1, 2]);
   assertEquals(await openIncarnation(store, 7), { epoch: 3, earlierChains: [] });
   assertEquals(await openIncarnation(store, 8), { epoch: 1, earlierChains: [] });
+});
+
+Deno.test("openReadOnlyIncarnation() gives the next epoch, and enters no chain", async () => {
+  const { store } = scene();
+  assertEquals((await openIncarnation(store, 7)).epoch, 1);
+  assertEquals(await openReadOnlyIncarnation(store, 7), 2);
+  assertEquals((await readChains(store, 7)).map(({ epoch }) => epoch), [1]);
+  assertEquals((await openIncarnation(store, 7)).epoch, 3);
 });
 
 Deno.test("openIncarnation() of 50 rivals gives 50 epochs", async () => {

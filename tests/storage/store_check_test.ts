@@ -1,5 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { checkStore, UnfitStoreError } from "../../core/storage/store_check.ts";
+import { StoreError } from "../../core/storage/object_store.ts";
+import { checkReadable, checkStore, UnfitStoreError } from "../../core/storage/store_check.ts";
+import { MemoryObjects, memoryStore } from "../../drivers/storage/memory/driver.ts";
 import { manualRuntime } from "../runtime/manual_runtime.ts";
 import { WeatherStore } from "./weather_store.ts";
 
@@ -26,6 +28,23 @@ Deno.test("checkStore() passes a store that works, and leaves nothing in it", as
   const { call, seconds } = await check();
   await call;
   assertEquals([seconds, store.objects.size], [0, 0]);
+});
+
+Deno.test("checkReadable() lists and reads, and writes nothing", async () => {
+  const runtime = manualRuntime();
+  const objects = new MemoryObjects();
+  const store = memoryStore(objects, runtime);
+  const { signal } = new AbortController();
+  await checkReadable(runtime, store, "ns", signal);
+  objects.set("ns/.wal/1/0000000001/00000000000000000000.wal", new Uint8Array(8));
+  await checkReadable(runtime, store, "ns", signal);
+  assertEquals(store.calls, { putIfAbsent: 0, put: 0, get: 1, list: 2, delete: 0 });
+  store.get = () => Promise.reject(new StoreError("fatal", "denied"));
+  await assertRejects(
+    () => checkReadable(runtime, store, "ns", signal),
+    UnfitStoreError,
+    "the object store cannot be read: denied",
+  );
 });
 
 Deno.test("checkStore() waits for a store that is starting", async () => {

@@ -4,6 +4,7 @@ import { type ObjectStore, StoreError } from "../../../core/storage/object_store
 import type { BucketStore } from "../../../drivers/storage/s3_wire/bucket_store.ts";
 import { Minio, minioForFile } from "../../services/minio.ts";
 import { send } from "../../services/signed_request.ts";
+import { temporaryKeys } from "../../services/temporary_keys.ts";
 import { bucketOn, DRIVERS, runtime } from "../bucket_stores.ts";
 
 const shared = await minioForFile("object store drivers", { MINIO_SITE_REGION: "us-east-1" });
@@ -75,7 +76,7 @@ both("says which setting is wrong", async ({ options, open }) => {
 });
 
 both("says what is denied", async ({ minio, options, open }) => {
-  const { keys } = await temporaryKeys(minio, {
+  const keys = await temporaryKeys(minio, {
     Version: "2012-10-17",
     Statement: [{ Effect: "Allow", Action: ["s3:GetObject"], Resource: ["arn:aws:s3:::*"] }],
   });
@@ -87,7 +88,7 @@ both("says what is denied", async ({ minio, options, open }) => {
 });
 
 both("takes temporary keys with a session token", async ({ minio, open }) => {
-  const { keys } = await temporaryKeys(minio);
+  const keys = await temporaryKeys(minio);
   const store = await open({ keys });
   assertEquals(await store.putIfAbsent("a", BODY), "created");
   assertEquals((await store.get("a", undefined))?.length, 4);
@@ -238,21 +239,3 @@ Deno.test({
     }
   },
 });
-
-/** Keys of MinIO's AssumeRole, bound to `policy`. */
-async function temporaryKeys(minio: Minio, policy?: unknown) {
-  const form: Record<string, string> = { Action: "AssumeRole", Version: "2011-06-15" };
-  if (policy !== undefined) form["Policy"] = JSON.stringify(policy);
-  const body = new TextEncoder().encode(`${new URLSearchParams(form)}`);
-  const headers = { "content-type": "application/x-www-form-urlencoded" };
-  const call = { method: "POST", path: "/", headers, body, service: "sts" };
-  const text = await (await send(minio, call)).text();
-  const field = (name: string) => new RegExp(`<${name}>([^<]+)</${name}>`).exec(text)![1]!;
-  return {
-    keys: {
-      accessKeyId: field("AccessKeyId"),
-      secretAccessKey: field("SecretAccessKey"),
-      sessionToken: field("SessionToken"),
-    },
-  };
-}
