@@ -278,6 +278,7 @@ Deno.test("a read-only broker follows; it leads, controls and writes nothing", a
   await scene.settle(1_000);
   const topic = leader.topics.byName("t")!.id;
   assertEquals([leader.leadsCount(topic), leader.coordinates], [4, 16]);
+  assertEquals(leader.node.replaceable, false, "nobody else would lead");
   const log = await leader.log(topic, 0);
   await commit(log, ["a"]);
   const followed = await follow({ scene, topic, leader, log, reader: satellite });
