@@ -49,6 +49,12 @@ export interface FollowedLogsOptions {
   readonly paceMs: number;
 }
 
+/** Figures; they only grow. */
+export interface FollowedStats extends FollowStats {
+  /** Manifests that were read. */
+  manifests: number;
+}
+
 /** One partition, with what it is fed from. */
 interface Followed {
   readonly name: string;
@@ -63,7 +69,7 @@ interface Followed {
 }
 
 export class FollowedLogs {
-  readonly stats: FollowStats & { manifests: number } = { slots: 0, misses: 0, manifests: 0 };
+  readonly stats: FollowedStats = { slots: 0, misses: 0, manifests: 0 };
   readonly #followed = new Map<string, Followed>();
   readonly #feeds = new Map<string, ChainFeed>();
   readonly #users = new Map<ChainFeed, Set<Followed>>();

@@ -61,7 +61,7 @@ export interface Rooms {
   readonly topics: TopicRegistry;
   readonly logs: LogManager;
   /** Partitions of other leaders, for readers of this broker's rack; undefined without a rack. */
-  readonly followed: Pick<FollowedLogs, "open"> | undefined;
+  readonly followed: Pick<FollowedLogs, "open" | "count" | "chains" | "stats"> | undefined;
   readonly groups: GroupCoordinator;
   readonly producerIds: ProducerIds;
   readonly fetchSessions: FetchSessions;

@@ -10,6 +10,8 @@ import type { DirectoryCalls } from "../storage/calls_by_directory.ts";
 import type { StoreView } from "../storage/guarded_store.ts";
 import type { ChainStats } from "../storage/wal/chain_stats.ts";
 import type { Distribution } from "../runtime/mod.ts";
+import type { FollowedStats } from "../cluster/followed_logs.ts";
+import type { ReferralStats } from "../handlers/fetch/referrals.ts";
 import type { BrokerInfo } from "../handlers/rooms.ts";
 import type { HousekeepingStats } from "../log/housekeeping.ts";
 import type { TopicTraffic } from "../log/topic_traffic.ts";
@@ -137,6 +139,9 @@ export interface Figures {
   readonly chain: ChainStats;
   readonly cache: BlockCacheStats;
   readonly housekeeping: HousekeepingStats;
+  /** Reading other leaders' chains, for readers of this broker's rack. */
+  readonly following: FollowedStats;
+  readonly referrals: ReferralStats;
   /** How late the event loop is. */
   readonly loopDelayMs: Distribution;
   /** What is in use now. */
@@ -161,6 +166,9 @@ export interface Levels {
   readonly fetchBytesMax: number;
   readonly fetchSessions: number;
   readonly fetchSessionPartitions: number;
+  /** Partitions of other leaders that readers of this broker's rack read here, and their chains. */
+  readonly followedPartitions: number;
+  readonly followedChains: number;
   /** Bytes of record batches that are not committed yet, and the bound at which producers wait. */
   readonly uncommittedBytes: number;
   readonly uncommittedBytesMax: number;

@@ -187,6 +187,8 @@ function figures(of: ViewedRooms, loop: LoopDelay): Figures {
     },
     chain: chain.stats,
     housekeeping: housekeeping.stats,
+    following: rooms.followed?.stats ?? { slots: 0, misses: 0, manifests: 0 },
+    referrals: rooms.referrals.stats,
     loopDelayMs: loop.delayMs,
     now: () => levels(of),
     logs: () => logTotals(logs),
@@ -199,7 +201,7 @@ function figures(of: ViewedRooms, loop: LoopDelay): Figures {
 }
 
 function levels({ rooms, chain, ledger, server }: ViewedRooms): Levels {
-  const { config, fetchBytes, fetchSessions, groups, topics } = rooms;
+  const { config, fetchBytes, fetchSessions, followed, groups, topics } = rooms;
   return {
     connections: server.connections().length,
     requestBytes: server.inflightBytes(),
@@ -208,6 +210,8 @@ function levels({ rooms, chain, ledger, server }: ViewedRooms): Levels {
     fetchBytesMax: fetchBytes.capacity,
     fetchSessions: fetchSessions.size,
     fetchSessionPartitions: fetchSessions.partitions,
+    followedPartitions: followed?.count ?? 0,
+    followedChains: followed?.chains ?? 0,
     uncommittedBytes: chain.uncommittedBytes,
     uncommittedBytesMax: UNCOMMITTED_BYTES_MAX,
     commitsQueued: chain.queuedCommits,

@@ -8,7 +8,7 @@ import { Etcd } from "../services/etcd.ts";
 import { haveMinio, Minio } from "../services/minio.ts";
 import { BrokerCluster } from "./broker_cluster.ts";
 import { type BrokerProcess, targetIsApache } from "./broker_process.ts";
-import { fetchedBytes } from "./fetched_bytes.ts";
+import { fetchedBytes, figure } from "./broker_figures.ts";
 import { ToolHost } from "./java/tool_host.ts";
 import { KcatReader, KcatWriter } from "./kcat_streams.ts";
 import { haveTools } from "./requirement.ts";
@@ -66,6 +66,10 @@ async function near(cluster: BrokerCluster, host: ToolHost): Promise<void> {
   for (const reader of readers) assertLess(reader.lateMs(100), LATE_MS);
   assertEquals(await bytesOf(first), 0, "the leader sent its readers away");
   for (const broker of [second, third]) assert(await bytesOf(broker) > 200 * 10);
+
+  assert(await figure(first, "kafscale_fetch_referrals_total") >= 2);
+  assertEquals(await figure(second, "kafscale_followed_partitions"), 1);
+  assert(await figure(second, "kafscale_followed_slots_total") > 0);
 
   const before = await bytesOf(second);
   const consumed = await host.run("console-consumer", [

@@ -8,7 +8,7 @@ import { haveMinio, Minio } from "../services/minio.ts";
 import { readOnlyPolicy, temporaryKeys } from "../services/temporary_keys.ts";
 import { BrokerCluster } from "./broker_cluster.ts";
 import { type BrokerProcess, targetIsApache } from "./broker_process.ts";
-import { fetchedBytes } from "./fetched_bytes.ts";
+import { fetchedBytes } from "./broker_figures.ts";
 import { KcatReader, KcatWriter } from "./kcat_streams.ts";
 import { haveTools } from "./requirement.ts";
 import { waitUntil } from "./wait_until.ts";

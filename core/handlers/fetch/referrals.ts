@@ -15,6 +15,14 @@ const IN_VAIN_MAX = 2;
 /** How long it then stays. */
 const STAY_MS = 60_000;
 
+/** Figures; they only grow. */
+export interface ReferralStats {
+  /** Readers were sent to a broker of their rack. */
+  sent: number;
+  /** They came back in vain, and stayed. */
+  kept: number;
+}
+
 interface Referral {
   offset: number;
   sentMs: number;
@@ -24,7 +32,7 @@ interface Referral {
 }
 
 export class Referrals {
-  readonly stats = { sent: 0, kept: 0 };
+  readonly stats: ReferralStats = { sent: 0, kept: 0 };
   /** By reader; the least recently sent first. */
   readonly #readers = new Map<string, Referral>();
 

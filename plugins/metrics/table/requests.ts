@@ -159,4 +159,29 @@ export const REQUEST_METRICS: readonly Metric[] = [
     "Partitions in all fetch sessions.",
     ({ broker }) => broker.figures.now().fetchSessionPartitions,
   ),
+  counter(
+    "kafscale_fetch_referrals_total",
+    "Fetches of a partition that were sent to a broker of the reader's rack (KIP-392).",
+    ({ broker }) => broker.figures.referrals.sent,
+  ),
+  counter(
+    "kafscale_fetch_referrals_in_vain_total",
+    "Readers that came back from there at the same offset, and are served here for a while.",
+    ({ broker }) => broker.figures.referrals.kept,
+  ),
+  gauge(
+    "kafscale_followed_partitions",
+    "Partitions of other leaders that readers of this broker's rack read here.",
+    ({ broker }) => broker.figures.now().followedPartitions,
+  ),
+  counter(
+    "kafscale_followed_slots_total",
+    "Objects of other leaders' write-ahead logs that were read for them.",
+    ({ broker }) => broker.figures.following.slots,
+  ),
+  counter(
+    "kafscale_followed_misses_total",
+    "Looks for the next such object that found none yet.",
+    ({ broker }) => broker.figures.following.misses,
+  ),
 ];
