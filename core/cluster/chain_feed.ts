@@ -38,9 +38,11 @@ export class ChainFeed {
     void this.#loop().finally(() => this.#looping = false);
   }
 
-  /** Reads to the end as it is now; StoreErrors pass through. */
+  /**
+   * Reads to about the end as it is now, and not after one that moves on; StoreErrors pass through.
+   */
   async toEnd(): Promise<void> {
-    while (await this.#advance());
+    while (await this.#advance() && this.reader.far);
   }
 
   #advance(): Promise<boolean> {

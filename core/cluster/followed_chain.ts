@@ -82,9 +82,9 @@ export class FollowedChain {
     return this.#sealed;
   }
 
-  /** The slot that it waits for. */
-  get nextSlot(): number {
-    return this.#next;
+  /** The end may be far: it has not been listed since the last rest, or not been read up to. */
+  get far(): boolean {
+    return this.#far;
   }
 
   /** Nobody has looked for a while: the next advance begins with a listing. */

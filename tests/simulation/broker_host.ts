@@ -21,6 +21,7 @@ import {
   memoryStore,
 } from "../../drivers/storage/memory/driver.ts";
 import { replicaReadStore } from "../../drivers/storage/replica_read/driver.ts";
+import { RACK } from "./cluster_plan.ts";
 import type { EventLoop } from "./event_loop.ts";
 import type { History, MetadataCut } from "./history.ts";
 import { ReplicatedObjects } from "./lagging_replica.ts";
@@ -81,7 +82,11 @@ export class BrokerHost {
     const { cluster } = o.plan;
     this.config = defaultConfig({
       ...overrides,
-      ...cluster === undefined ? {} : { cluster: true, brokerLeaseMs: cluster.leaseMs },
+      ...cluster === undefined ? {} : {
+        cluster: true,
+        brokerLeaseMs: cluster.leaseMs,
+        rack: cluster.racks ? RACK : null,
+      },
       brokerId: o.brokerId,
       brokerAddr: `10.0.0.1:${o.port}`,
       storage: "memory",

@@ -22,6 +22,8 @@ export interface ClusterWeather {
   readonly longMetadataCutEveryMs: number;
   /** A commit fails and takes effect later. */
   readonly lateCommitChance: number;
+  /** Brokers have a rack, and consumers read at any of them, as readers of it (KIP-392). */
+  readonly racks?: boolean;
 }
 
 /** `plan` for a cluster; 0 brokers: as many as the seed says. */
@@ -49,4 +51,15 @@ export function clusterPlan(plan: Plan, prng: Prng, brokers: number): Plan {
     },
     cluster,
   };
+}
+
+/**
+ * The rack of all brokers: leaders then send nobody away, and each serves what others lead to those
+ * who ask it.
+ */
+export const RACK = "one";
+
+/** The same world with brokers that serve reads of what others lead. */
+export function withRacks(plan: Plan): Plan {
+  return plan.cluster === undefined ? plan : { ...plan, cluster: { ...plan.cluster, racks: true } };
 }

@@ -125,6 +125,8 @@ export interface NotLeader {
 export class History {
   readonly produced: ProduceCall[] = [];
   readonly observed: Observation[] = [];
+  /** Records that brokers gave which did not lead their partition all the while. */
+  followed = 0;
   readonly topics: TopicEvent[] = [];
   readonly trims: TrimCall[] = [];
   /** Topics in which retention may delete anything, by id. */

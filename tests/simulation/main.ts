@@ -1,19 +1,20 @@
 /**
- * `deno task simulate --seed N [--brokers B] [--count M] [--verbose]`: runs M seeds from N on (a
- * seed is any text; without one a fresh one is drawn), printing each, and what it makes of the
- * world, before it runs. `--brokers`: 1 unless said, or `any` for 3 to 5 as the seed says. Exit
- * code 1 where one fails.
+ * `deno task simulate --seed N [--brokers B] [--count M] [--racks] [--verbose]`: runs M seeds from
+ * N on (a seed is any text; without one a fresh one is drawn), printing each, and what it makes of
+ * the world, before it runs. `--brokers`: 1 unless said, or `any` for 3 to 5 as the seed says.
+ * `--racks`: several brokers also serve reads of what others lead. Exit code 1 where one fails.
  */
 import { parseArgs } from "@std/cli/parse-args";
-import { BROKERS_MAX } from "./cluster_plan.ts";
+import { BROKERS_MAX, withRacks } from "./cluster_plan.ts";
 import { simulate } from "./simulation.ts";
 
-const USAGE = "usage: deno task simulate [--seed N] [--brokers B|any] [--count M] [--verbose]";
+const USAGE =
+  "usage: deno task simulate [--seed N] [--brokers B|any] [--count M] [--racks] [--verbose]";
 
 async function main(args: string[]): Promise<number> {
   const flags = parseArgs(args, {
     string: ["seed", "count", "brokers"],
-    boolean: ["verbose", "help"],
+    boolean: ["verbose", "help", "racks"],
     default: { count: "1", brokers: "1" },
   });
   const count = Number(flags.count);
@@ -35,7 +36,9 @@ async function main(args: string[]): Promise<number> {
     const onLine = (line: string) => {
       if (flags.verbose || lines++ === 0) console.log("  " + line);
     };
-    const result = await simulate({ seed, brokers, onLine });
+    const adjust = flags.racks ? withRacks : undefined;
+    const result = await simulate({ seed, brokers, onLine, ...adjust && { adjust } });
+    if (flags.racks) console.log(`  ${result.history.followed} records of followers`);
     const tookMs = Math.round(performance.now() - startMs);
     if (!flags.verbose) console.log(`  ${result.lines.at(-1)}`);
     for (const [mark, times] of Object.entries(result.marks)) {

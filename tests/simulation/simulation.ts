@@ -132,6 +132,7 @@ class Simulation {
       topics: [],
       ports: this.brokers.ports,
       leadership: this.history.leadership,
+      racks: this.plan.cluster?.racks === true,
       closing: false,
       note,
       incarnationOf: (server) => this.brokers.incarnationOf(server),

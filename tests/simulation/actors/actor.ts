@@ -32,6 +32,8 @@ export interface Stage {
   readonly ports: readonly number[];
   /** Of several brokers; undefined where one leads everything. */
   readonly leadership: Leadership | undefined;
+  /** Brokers serve reads of what others lead. */
+  readonly racks: boolean;
   /** Set when actors shall finish what they are at and end. */
   closing: boolean;
   note(who: string, text: string): void;

@@ -5,8 +5,9 @@ import { fetch } from "../../../core/protocol/messages/01_fetch.ts";
 import { listOffsets } from "../../../core/protocol/messages/02_list_offsets.ts";
 import type { Moment } from "../history.ts";
 import { readBatches, type ReadRecord } from "../record_batch.ts";
+import { RACK } from "../cluster_plan.ts";
 import { Actor, isRetriable, isTopicGone, type KnownTopic } from "./actor.ts";
-import type { Destination } from "./routes.ts";
+import { ANY, type Destination } from "./routes.ts";
 
 /** Where a log starts that nobody trims. */
 const START = { offset: 0 } as const;
@@ -135,6 +136,12 @@ export abstract class Reader extends Actor {
   }
 }
 
+/** A position of a reader that a follower has not seen; and epochs, of which it knows none. */
+const FOLLOWERS_CODES: ReadonlySet<number> = new Set([
+  ErrorCode.OFFSET_NOT_AVAILABLE,
+  ErrorCode.OFFSET_OUT_OF_RANGE,
+]);
+
 export class Consumer extends Reader {
   readonly #positions = new Map<string, number>();
   /** The newest incarnation that gave records. */
@@ -161,6 +168,9 @@ export class Consumer extends Reader {
     const position = this.prng.chance(0.15) ? this.prng.between(0, reached) : reached;
     const maxWaitMs = this.prng.pick([0, 10, 300]);
     const maxBytes = this.prng.pick([1, 500, 20_000, 1_000_000]);
+    if (this.stage.racks && this.prng.chance(0.5)) {
+      return await this.#readNear(topic, partition, position, maxWaitMs, maxBytes);
+    }
     const read = await this.readAt(topic, partition, position, maxWaitMs, maxBytes);
     if (read === undefined) return;
     if (read.code === 0) {
@@ -181,6 +191,59 @@ export class Consumer extends Reader {
     } else if (read.code !== ErrorCode.OFFSET_OUT_OF_RANGE || !topic.doomed) {
       this.unexpected(`fetch of ${key} offset ${position}`, read.code);
     }
+  }
+
+  /**
+   * Reads at any broker, as a reader of its rack: what it shows must be what others see, and may be
+   * old. Positions stay those of the leaders' readers.
+   */
+  async #readNear(
+    topic: KnownTopic,
+    partition: number,
+    fetchOffset: number,
+    maxWaitMs: number,
+    partitionMaxBytes: number,
+  ): Promise<void> {
+    const { history, leadership } = this.stage;
+    const { topicId, name } = topic;
+    const start = history.now();
+    const partitions = [{ partition, fetchOffset, partitionMaxBytes }];
+    const topics = [{ topic: name, topicId, partitions }];
+    const body = { maxWaitMs, minBytes: 1, maxBytes: partitionMaxBytes, rackId: RACK, topics };
+    const version = this.version(fetch, topic.stable ? 11 : 13);
+    const answer = await this.ask(fetch, version, body, maxWaitMs + 2_000, ANY);
+    const read = answer?.responses[0]?.partitions[0];
+    if (read === undefined) return;
+    const { errorCode, highWatermark } = read;
+    if (errorCode !== 0) {
+      const expected = isRetriable(errorCode) || isTopicGone(errorCode) ||
+        FOLLOWERS_CODES.has(errorCode);
+      if (!expected) this.unexpected(`fetch of ${name} at a follower`, errorCode);
+      return await this.pause(5, 50);
+    }
+    const records = readBatches(concat(read.records ?? []))
+      .filter((record) => record.offset >= fetchOffset);
+    if (records.length > 0 && records.at(-1)!.offset >= highWatermark) {
+      history.problem(`I4: a follower of ${name}/${partition} showed its high watermark's record`);
+    }
+    history.sawEpochs(topicId, partition, records);
+    const incarnation = this.stage.incarnationOf(this.wire!.server);
+    const end = history.now();
+    const led = leadership?.heldThroughout(incarnation, topicId, partition, start, end);
+    if (led === undefined) history.followed += records.length;
+    history.observed.push({
+      reader: this.name,
+      incarnation,
+      topicId,
+      partition,
+      start,
+      end,
+      // A follower's are late, and bind nobody.
+      logStartOffset: -1,
+      highWatermark: -1,
+      lastStableOffset: -1,
+      records,
+    });
   }
 
   /** Whether the broker that answered may have been replaced. */
