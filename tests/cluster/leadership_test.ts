@@ -186,6 +186,7 @@ Deno.test("an owner that only the view of brokers has not yet is not sealed", as
       cover: () => Promise.resolve(),
     },
     isLive: () => false,
+    fenced: () => {},
     exists: () => true,
   });
   ownership.poke();

@@ -38,7 +38,7 @@ const SIGHTS: Record<string, RegExp> = {
   "a broker that finds itself replaced": /cannot go on: FencedError/,
   "a newer process with the same id": /a newer process has this broker's id/,
   "a lost lease": /this broker's lease was lost/,
-  "a drained broker": /info drained \{"left":0\}/,
+  "a drained broker": /info drained .*"left":0\}/,
   "a wanted move": /operator wants a leader to move/,
   "a lost controller": /is lost as the controller/,
   "a former chain at its end": /swept the chain of a former broker/,
