@@ -188,6 +188,7 @@ Deno.test("an owner that only the view of brokers has not yet is not sealed", as
     isLive: () => false,
     fenced: () => {},
     exists: () => true,
+    fenced: () => {},
   });
   ownership.poke();
   await s.settle();
