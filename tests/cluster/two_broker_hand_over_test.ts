@@ -1,5 +1,5 @@
 /**
- * The two-broker hand-over in which the KafScale in Go loses acknowledged records: the former leader
+ * The two-broker hand-over in which KafScale in Go loses acknowledged records: the former leader
  * goes on from the log that it remembers; a flush that several producers share fails and is
  * acknowledged to some; of topics that two brokers create at the same time a part is gone.
  */
@@ -37,7 +37,7 @@ async function move(scene: ClusterScene, topic: string, partition: number, broke
   assertEquals(leader(scene, topic, partition).brokerId, brokerId);
 }
 
-Deno.test("two-broker hand-over: who leads again serves what the other wrote meanwhile", async () => {
+Deno.test("two-broker hand-over: who leads again serves what the other wrote", async () => {
   const { scene: s, topic } = await twoBrokers();
   const first = leader(s, topic, 0);
   const second = s.nodes.find((node) => node !== first)!;
@@ -80,7 +80,7 @@ Deno.test("two-broker hand-over: a shared flush that fails is acknowledged to no
   await s.stop();
 });
 
-Deno.test("two-broker hand-over: topics that both create at the same time are all there", async () => {
+Deno.test("two-broker hand-over: topics that both create at once are all there", async () => {
   const { scene: s } = await twoBrokers();
   const names = Array.from({ length: TOPICS_EACH }, (_, at) => `c${at}`);
   await Promise.all(
