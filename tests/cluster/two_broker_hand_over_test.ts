@@ -1,5 +1,5 @@
 /**
- * The two-broker hand-over in which the KafScale in Go loses acknowledged records: a former leader
+ * The two-broker hand-over in which KafScale in Go loses acknowledged records: the former leader
  * goes on from the log that it remembers; a flush that several producers share fails and is
  * acknowledged to some; of topics that two brokers create at the same time a part is gone.
  */

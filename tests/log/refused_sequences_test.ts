@@ -84,7 +84,7 @@ Deno.test("a batch pipelined behind a refused one is out of order on a new parti
   await room.stop();
 });
 
-Deno.test("append() notes what a leader that is leaving refuses", async () => {
+Deno.test("append() notes what a leaving leader refuses, like what comes behind", async () => {
   const scene = new Scene();
   const room = await scene.open();
   const log = await room.log(await room.topic("t"), 0);

@@ -43,7 +43,7 @@ Deno.test("Leadership complains of a leader epoch that doesn't rise (I2)", () =>
   complains(history, /I2: the leader epoch of topic-id\/0 went from 1 to 1/);
 });
 
-Deno.test("checkHistory() sees leader epochs that fall along a log or change (I2)", () => {
+Deno.test("checkHistory() sees leader epochs that fall, and one that changes (I2)", () => {
   const { history } = cluster();
   const record = (offset: number, leaderEpoch: number) => ({ offset, leaderEpoch, value: "v" });
   history.sawEpochs(TOPIC, 0, [record(0, 0), record(1, 2)]);
