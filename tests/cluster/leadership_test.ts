@@ -188,7 +188,6 @@ Deno.test("an owner that only the view of brokers has not yet is not sealed", as
     isLive: () => false,
     fenced: () => {},
     exists: () => true,
-    fenced: () => {},
   });
   ownership.poke();
   await s.settle();
