@@ -4,7 +4,10 @@ import type { CallOptions, ObjectStore } from "./object_store.ts";
 import { SLAB_BYTES, type Slabs } from "./wal/slab_pool.ts";
 
 /** Buffers of one block each, for stores that read into the caller's. */
-export type BlockBuffers = Slabs;
+export interface BlockBuffers extends Slabs {
+  /** Memory that is kept and not in use, since it shares a slab with what is. */
+  readonly idleBytes: number;
+}
 
 /** A slab that is cut into blocks. */
 interface Cut {

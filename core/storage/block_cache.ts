@@ -369,7 +369,8 @@ export class BlockCache {
 
   #overBytes(freshBytes: number): number {
     const reserved = Math.min(this.#reservedBytes(), this.#capacityBytes / 2);
-    const over = this.#bytes + reserved + freshBytes - this.#capacityBytes;
+    const idle = this.#buffers?.idleBytes ?? 0;
+    const over = this.#bytes + idle + reserved + freshBytes - this.#capacityBytes;
     return this.#slabs?.relieve(over, SLABS_IDLE_MAX) ?? over;
   }
 }

@@ -46,8 +46,7 @@ export function recordMemory(options: RecordMemoryOptions): RecordMemory {
     buffers: blocks,
     slabs: commits,
     reservedBytes: () =>
-      options.commitBytes() + frames.of(options.frameBytes()) + work.outsideBytes +
-      (blocks?.idleBytes ?? 0),
+      options.commitBytes() + frames.of(options.frameBytes()) + work.outsideBytes,
   });
   return { cache, commits, work };
 }

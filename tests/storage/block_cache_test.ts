@@ -54,6 +54,7 @@ function pooledWorld(
   const out = new Set<Uint8Array>();
   const free: Uint8Array[] = [];
   const buffers = {
+    idleBytes: 0,
     acquire: () => {
       const buffer = free.pop() ?? new Uint8Array(blockBytes);
       out.add(buffer);

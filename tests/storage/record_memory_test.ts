@@ -2,6 +2,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { SlowFall } from "../../core/runtime/slow_fall.ts";
 import { BlockPool } from "../../core/storage/block_buffers.ts";
+import type { CacheLease } from "../../core/storage/block_cache.ts";
 import { recordMemory } from "../../core/storage/record_memory.ts";
 import { SLAB_BYTES, SlabBuffer, SlabPool } from "../../core/storage/wal/slab_pool.ts";
 import { MemoryObjects, memoryStore } from "../../drivers/storage/memory/driver.ts";
@@ -34,10 +35,11 @@ Deno.test("BlockPool never gives a slab back that somebody may still write into"
 });
 
 /** Memory over a store in memory; `made` counts slabs that were made. */
-function scene(capacityMib: number) {
+function scene(capacityMib: number, rangeBytes = SLAB_BYTES) {
   const runtime = manualRuntime();
   const objects = new MemoryObjects();
-  const store = memoryStore(objects, runtime);
+  const inner = memoryStore(objects, runtime);
+  const store = Object.assign(inner, { advice: { ...inner.advice, rangeBytes } });
   store.getInto = async (key, start, into) => {
     const bytes = await store.get(key, undefined);
     let at = start;
@@ -96,6 +98,31 @@ Deno.test("what is read after much was written takes its memory over", async () 
   }
   assert(seen.size - before <= 4, `${seen.size - before} slabs were made to read 80 MiB`);
   assert(cache.stats.bytes <= 16 * MIB);
+});
+
+Deno.test("slabs that few blocks hold on to count whole", async () => {
+  const { cache, commits, commit } = scene(16, 256 << 10);
+  const keys = Array.from({ length: 8 }, () => commit(4));
+  for (const key of keys) cache.invalidate(key);
+  const leases: CacheLease[] = [];
+  // By turns and backwards, a block at a time, so that each slab holds blocks of all four.
+  for (let block = 15; block >= 0; block--) {
+    for (const key of keys.slice(0, 4)) {
+      const start = block * (256 << 10);
+      const lease = (await cache.read(key, 4 * MIB, start, start + (256 << 10)))!;
+      if (key === keys[3]) leases.push(lease);
+      else lease.release();
+    }
+  }
+  for (const key of keys.slice(0, 3)) cache.invalidate(key);
+  for (let at = 0; at < 40; at++) {
+    cache.insert(`small-${at}`, [new Uint8Array(256 << 10)], () => {});
+  }
+  for (let at = 0; at < 4; at++) commit(1);
+  const bytes = commits.outside * SLAB_BYTES + commits.idleBytes;
+  const small = cache.stats.bytes - 4 * MIB;
+  assert(bytes + small <= 21 * MIB, `${bytes} bytes of slabs, ${small} of other buffers`);
+  for (const lease of leases) lease.release();
 });
 
 Deno.test("what background work copies is taken from the cache, and comes back", () => {
