@@ -104,6 +104,12 @@ export class BrokerHost {
     return this.#current?.broker !== undefined && this.#current.process.alive;
   }
 
+  /** Whether commits are on their way: of clients that have given up, say, to a store that hung. */
+  get committing(): boolean {
+    const broker = this.serving ? this.#current?.broker : undefined;
+    return (broker?.view().figures.now().uncommittedBytes ?? 0) > 0;
+  }
+
   get process(): SimProcess | undefined {
     return this.#current?.process;
   }

@@ -153,7 +153,9 @@ class Simulation {
     this.#scheduleStoreAudits();
     await this.#until(this.plan.chaosMs, () => false);
     this.#endChaos();
-    const rested = await this.#rest("clients", () => this.#actors.every((actor) => actor.finished));
+    const rested =
+      await this.#rest("clients", () => this.#actors.every((actor) => actor.finished)) &&
+      await this.#rest("commits", () => !this.brokers.hosts.some((host) => host.committing));
     if (rested && await this.#restCluster() && await this.#audit("auditor-1")) {
       this.brokers.settled = this.plan.cluster === undefined;
       this.brokers.crashAtRest();
