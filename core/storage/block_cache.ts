@@ -4,6 +4,8 @@
  *
  * - Least recently used goes first. What a reader holds is never evicted, so the bound is the
  *   larger of the capacity and of what is on loan or being loaded; callers bound the latter.
+ * - The newest inserted objects stay, up to a share of the capacity on top of that: readers at the
+ *   tail come for them, and must not go to the store because others who catch up hold the rest.
  * - Concurrent readers of a block share one GET, which is given up only when all of them are.
  * - Cost is counted in whole buffers: a view of one byte into a slab costs the slab.
  */
@@ -22,6 +24,9 @@ export const READ_AHEAD_BYTES = 4 * 1024 * 1024;
 
 /** One reader's read-ahead takes at most this share of the capacity. */
 const READ_AHEAD_SHARE = 16;
+
+/** The newest inserted objects take at most this share of it: two full commits by default. */
+const FRESH_SHARE = 8;
 
 export interface BlockCacheOptions {
   readonly store: ObjectStore;
@@ -69,6 +74,9 @@ export class BlockCache {
   readonly #objects = new Map<string, CachedObject>();
   /** All extents that readers find, least recently used first. */
   readonly #recency = new Set<Extent>();
+  /** The newest that were inserted, oldest first. */
+  readonly #fresh = new Set<Extent>();
+  #freshBytes = 0;
   #bytes = 0;
   #leasedBytes = 0;
   #hits = 0;
@@ -133,7 +141,18 @@ export class BlockCache {
     this.#objectOf(key).whole = extent;
     this.#recency.add(extent);
     this.#bytes += extent.costBytes;
+    this.#keepFresh(extent);
     this.#evict();
+  }
+
+  #keepFresh(extent: Extent): void {
+    this.#fresh.add(extent);
+    this.#freshBytes += extent.costBytes;
+    for (const oldest of this.#fresh) {
+      if (this.#freshBytes <= this.#capacityBytes / FRESH_SHARE) break;
+      this.#fresh.delete(oldest);
+      this.#freshBytes -= oldest.costBytes;
+    }
   }
 
   /** `[start, end)` of the object if all of it is in memory, else undefined. Never waits. */
@@ -341,6 +360,7 @@ export class BlockCache {
     if (extent.detached) return;
     extent.detached = true;
     this.#recency.delete(extent);
+    if (this.#fresh.delete(extent)) this.#freshBytes -= extent.costBytes;
     this.#bytes -= extent.costBytes;
     const object = this.#objects.get(extent.key);
     if (object !== undefined) {
@@ -360,7 +380,7 @@ export class BlockCache {
   #evict(freshBytes = 0): void {
     if (this.#overBytes(freshBytes) <= 0) return;
     for (const extent of this.#recency) {
-      if (extent.leases > 0) continue;
+      if (extent.leases > 0 || this.#fresh.has(extent)) continue;
       this.#detach(extent);
       const found = freshBytes > 0 && this.#slabs!.idleBytes > 0;
       if (found || this.#overBytes(freshBytes) <= 0) return;
