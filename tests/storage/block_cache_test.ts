@@ -268,7 +268,7 @@ Deno.test("insert() serves reads until evicted; onEvict comes once, never under 
   assertEquals(store.calls.get, 0);
 });
 
-Deno.test("insert() is there for readers at the tail, whatever those who catch up hold", async () => {
+Deno.test("insert() stays for readers at the tail, whatever those who catch up hold", async () => {
   const { objects, cache } = world(1000, 100);
   objects.set("old", bytesOf(3000));
   const held: CacheLease[] = [];
