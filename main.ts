@@ -1,57 +1,112 @@
 /** The front door: hands the command line to a command, and drivers to core. */
-import { runCli, type Wiring } from "./plugins/cli/mod.ts";
+import type { BrokerOptions } from "./core/broker.ts";
+import type { Log, Runtime } from "./core/runtime/mod.ts";
+import { type ProcessBroker, type ProcessBrokers, runCli, type Wiring } from "./plugins/cli/mod.ts";
 import manifest from "./deno.json" with { type: "json" };
+
+type Config = BrokerOptions["config"];
+
+/** What brokers work on. */
+interface Drivers extends Pick<BrokerOptions, "metadata" | "store"> {
+  close(): Promise<void>;
+}
+
+async function openDrivers(config: Config, runtime: Runtime): Promise<Drivers> {
+  const { openMetadata, openStore } = await import("./drivers/mod.ts");
+  // metadata first: it locks the data directory against a second broker
+  const metadata = await openMetadata({ config, runtime });
+  try {
+    const store = await openStore({ config, runtime });
+    const close = async () => {
+      await store.close();
+      await metadata.close();
+    };
+    return { metadata, store, close };
+  } catch (error) {
+    await metadata.close();
+    throw error;
+  }
+}
+
+/** A broker with its plugins on drivers that end with it. */
+async function startBroker(
+  config: Config,
+  log: Log,
+  open: (config: Config, runtime: Runtime) => Promise<Drivers>,
+): Promise<ProcessBroker> {
+  const [core, { systemRuntime }, { openPlugins }] = await Promise.all([
+    import("./core/broker.ts"),
+    import("./core/runtime/system.ts"),
+    import("./plugins/mod.ts"),
+  ]);
+  const runtime = systemRuntime(log);
+  const failed = Promise.withResolvers<unknown>();
+  const plugins = await openPlugins({ config, runtime });
+  let drivers: Drivers | undefined;
+  try {
+    drivers = await open(config, runtime);
+    const { metadata, store } = drivers;
+    const { version } = manifest;
+    const onFatal = failed.resolve;
+    const broker = await core.createBroker({ config, runtime, store, metadata, version, onFatal });
+    const view = broker.view();
+    // not awaited: clients are served meanwhile, and faults of plugins are theirs alone
+    void plugins.start(view);
+    const ended = async (ending: Promise<void>) => {
+      await ending;
+      await drivers?.close();
+      await plugins.stop();
+    };
+    return {
+      host: broker.host,
+      port: broker.port,
+      failed: failed.promise,
+      leads: () => view.figures.leadership().led,
+      controls: () => view.cluster().controllerId === config.brokerId,
+      drain: () => broker.drain(),
+      stop: () => ended(broker.stop()),
+      kill: () => ended(broker.kill()),
+    };
+  } catch (error) {
+    await drivers?.close();
+    await plugins.stop();
+    throw error;
+  }
+}
+
+async function openBrokers(config: Config, log: Log): Promise<ProcessBrokers> {
+  const [{ systemRuntime }, { shareMetadata }] = await Promise.all([
+    import("./core/runtime/system.ts"),
+    import("./drivers/mod.ts"),
+  ]);
+  const runtime = systemRuntime(log);
+  const { store, ...drivers } = await openDrivers(config, runtime);
+  const shared = await shareMetadata({ store: drivers.metadata, timers: runtime.timers });
+  return {
+    start: async (config, log) => {
+      const metadata = shared.connect();
+      const close = () => metadata.close();
+      const open = () => Promise.resolve({ metadata, store, close });
+      const broker = await startBroker(config, log, open);
+      const kill = () => {
+        metadata.abandon();
+        return broker.kill();
+      };
+      return { ...broker, kill };
+    },
+    expireKilled: () => shared.expire(),
+    close: async () => {
+      await store.close();
+      await shared.close();
+    },
+  };
+}
 
 // Loaded when used: help and the client commands need neither a broker nor drivers.
 const wiring: Omit<Wiring, "commit"> = {
   version: manifest.version,
-  startBroker: async (config, log) => {
-    const [core, { systemRuntime }, { openMetadata, openStore }, { openPlugins }] = await Promise
-      .all([
-        import("./core/broker.ts"),
-        import("./core/runtime/system.ts"),
-        import("./drivers/mod.ts"),
-        import("./plugins/mod.ts"),
-      ]);
-    const runtime = systemRuntime(log);
-    const opened: { close(): Promise<void> }[] = [];
-    const closeAll = async () => {
-      for (const each of opened.splice(0).reverse()) await each.close();
-    };
-    const failed = Promise.withResolvers<unknown>();
-    try {
-      const plugins = await openPlugins({ config, runtime });
-      opened.push({ close: () => plugins.stop() });
-      // metadata first: it locks the data directory against a second broker
-      const metadata = await openMetadata({ config, runtime });
-      opened.push(metadata);
-      const store = await openStore({ config, runtime });
-      opened.push(store);
-      const broker = await core.createBroker({
-        config,
-        runtime,
-        store,
-        metadata,
-        version: manifest.version,
-        onFatal: failed.resolve,
-      });
-      // not awaited: clients are served meanwhile, and faults of plugins are theirs alone
-      void plugins.start(broker.view());
-      return {
-        host: broker.host,
-        port: broker.port,
-        failed: failed.promise,
-        drain: () => broker.drain(),
-        stop: async () => {
-          await broker.stop();
-          await closeAll();
-        },
-      };
-    } catch (error) {
-      await closeAll();
-      throw error;
-    }
-  },
+  startBroker: (config, log) => startBroker(config, log, openDrivers),
+  openBrokers,
   openStore: async (config, log, access) => {
     const [{ systemRuntime }, { openStore }] = await Promise.all([
       import("./core/runtime/system.ts"),

@@ -77,6 +77,8 @@ export interface Broker {
   drain(): Promise<void>;
   /** Drains, closes connections, and ends all background work. Drivers stay open. Idempotent. */
   stop(): Promise<void>;
+  /** Stops at once: gives nothing away, and fails what is open and every request in flight. */
+  kill(): Promise<void>;
 }
 
 /** Recovers and serves; rejects with one sentence where the broker must not start (I12). */
@@ -108,6 +110,7 @@ class BrokerProcess implements Broker {
   #parts: ServingParts | undefined;
   #view: BrokerView | undefined;
   #stopped: Promise<void> | undefined;
+  #killed = false;
 
   constructor(readonly options: BrokerOptions) {
     const { config, runtime, store } = options;
@@ -130,7 +133,7 @@ class BrokerProcess implements Broker {
   }
 
   async start(): Promise<void> {
-    const { config, runtime, metadata, clustered = config.cluster } = this.options;
+    const { config, runtime, metadata, clustered = config.cluster !== false } = this.options;
     const { patient: store } = this.#store;
     const { namespace, brokerId } = config;
     const signal = this.#abort.signal;
@@ -205,7 +208,7 @@ class BrokerProcess implements Broker {
 
   /** Undefined where this broker leads everything, because its metadata is its own. */
   #joinCluster(topics: TopicRegistry, brokerEpoch: number): ClusterNode | undefined {
-    const { config, runtime, metadata, clustered = config.cluster } = this.options;
+    const { config, runtime, metadata, clustered = config.cluster !== false } = this.options;
     const { patient: store } = this.#store;
     if (!clustered) return undefined;
     return this.#node = new ClusterNode({
@@ -371,9 +374,16 @@ class BrokerProcess implements Broker {
     return this.#stopped ??= this.#stop();
   }
 
+  kill(): Promise<void> {
+    this.#killed = true;
+    this.#stopByMs = this.options.runtime.clock.monotonicMs();
+    this.#chain?.close();
+    return this.stop();
+  }
+
   async #stop(): Promise<void> {
     const late = this.options.runtime.timers.after(this.#stopMs(), () => this.#chain?.close());
-    await this.drain();
+    if (!this.#killed) await this.drain();
     await this.#server?.close(this.#stopMs());
     // What arrived during the drain and waits for no answer (acks=0).
     await this.#chain?.flush();

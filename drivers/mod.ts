@@ -10,6 +10,8 @@ import type { MetadataStore } from "../core/metadata/metadata_store.ts";
 import type { Runtime } from "../core/runtime/mod.ts";
 import { type ObjectStore, StoreError } from "../core/storage/object_store.ts";
 import { healthProbeKey } from "../core/storage/keys.ts";
+import type { SharedMetadata } from "./metadata/shared/driver.ts";
+import type { SharedSettings } from "./metadata/shared/settings.ts";
 import type { BucketSettings } from "./storage/s3_wire/bucket_settings.ts";
 
 export interface DriverOptions {
@@ -107,6 +109,12 @@ async function tryReplica(runtime: Runtime, replica: ObjectStore, { namespace, b
       error,
     });
   }
+}
+
+/** A metadata store for several brokers of this process, each with a connection to it. */
+export async function shareMetadata(settings: SharedSettings): Promise<SharedMetadata> {
+  const { SharedMetadata } = await import("./metadata/shared/driver.ts");
+  return new SharedMetadata(settings);
 }
 
 /** The object store that the settings name. */

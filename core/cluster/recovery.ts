@@ -60,6 +60,13 @@ export class NotAloneError extends Error {
  * records that it wouldn't look for (I2, I12).
  */
 export async function checkAlone(metadata: MetadataStore, brokerId: number): Promise<void> {
+  const { entries } = await metadata.list(ASSIGNMENTS_PREFIX);
+  if (entries.length > 0) {
+    throw new NotAloneError(
+      "the data belongs to a cluster of brokers; set KAFSCALE_CLUSTER=true, or to the number of " +
+        "brokers where they were one process",
+    );
+  }
   const others = (await readAllChains(metadata)).filter((each) => each.brokerId !== brokerId);
   if (others.length > 0) {
     throw new NotAloneError(
@@ -68,10 +75,6 @@ export async function checkAlone(metadata: MetadataStore, brokerId: number): Pro
       }, not ${brokerId}; set KAFSCALE_BROKER_ID ` +
         "to that, or KAFSCALE_CLUSTER=true on all brokers where several are to share it",
     );
-  }
-  const { entries } = await metadata.list(ASSIGNMENTS_PREFIX);
-  if (entries.length > 0) {
-    throw new NotAloneError("the data belongs to a cluster of brokers; set KAFSCALE_CLUSTER=true");
   }
 }
 

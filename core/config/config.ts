@@ -2,6 +2,7 @@
 import { parseListenAddress } from "./address.ts";
 import { LATER_SETTINGS, laterEnvironment } from "./later_settings.ts";
 import { nearest } from "./nearest.ts";
+import { checkProcessBrokers, processBrokers } from "./process_brokers.ts";
 import {
   envName,
   flagName,
@@ -186,7 +187,10 @@ function derive(
         "KAFSCALE_CLUSTER=true and KAFSCALE_RACK",
     );
   }
-  checkAddresses(values.brokerAddr as string, values.metricsAddr as string | null, errors);
+  checkProcessBrokers(values, errors);
+  for (const { brokerAddr } of processBrokers(values as unknown as Config)) {
+    checkAddresses(brokerAddr, values.metricsAddr as string | null, errors);
+  }
   atMost("groupMinSessionTimeoutMs", "groupMaxSessionTimeoutMs");
   atMost("maxMessageBytes", "maxFrameBytes");
   atMost("s3LatencyWarnMs", "s3LatencyCritMs");

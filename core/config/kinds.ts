@@ -118,6 +118,16 @@ export function boolean(): Kind<boolean> {
   };
 }
 
+/** True, false, or a number of something. */
+export function booleanOr(count: Kind<number>): Kind<boolean | number> {
+  return {
+    type: "boolean",
+    schema: z.preprocess(readBoolean, z.union([z.boolean(), count.schema])),
+    expects: `true, false, or ${count.expects}`,
+    show: String,
+  };
+}
+
 export function choice<const V extends string>(...values: readonly [V, ...V[]]): Kind<V> {
   const lower = (input: unknown) => typeof input === "string" ? input.toLowerCase() : input;
   return {

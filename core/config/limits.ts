@@ -39,6 +39,9 @@ export const LOG_LINE_INTERVAL_MS = 5_000;
 /** Longest pause after a failed accept (no file descriptors); it starts at 10 ms and doubles. */
 export const ACCEPT_BACKOFF_MAX_MS = 1_000;
 
+/** Brokers in one process: a trial, whose ports go up by 100 and share one event loop. */
+export const PROCESS_BROKERS_MAX = 9;
+
 // --- cluster: partitions that are followed -------------------------------------------------------
 
 /** Partitions of other leaders that are followed for readers; beyond it the reader is sent to the

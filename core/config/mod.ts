@@ -8,5 +8,6 @@
 export * from "./address.ts";
 export * from "./config.ts";
 export * from "./limits.ts";
+export { processBrokers } from "./process_brokers.ts";
 export * from "./redacted.ts";
 export * from "./settings.ts";

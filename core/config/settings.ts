@@ -4,11 +4,12 @@
  * property, unknown-name suggestions, `kafscale config`, docs/configuration.md and the broker's
  * DescribeConfigs. Names that belong to later parts of the project are in later_settings.ts.
  */
-import { COMMITS_PARALLEL_MAX } from "./limits.ts";
+import { COMMITS_PARALLEL_MAX, PROCESS_BROKERS_MAX } from "./limits.ts";
 import {
   address,
   amounts,
   boolean,
+  booleanOr,
   choice,
   integer,
   type Kind,
@@ -131,12 +132,14 @@ const broker = {
   }),
   cluster: row({
     category: "broker",
-    kind: boolean(),
+    kind: booleanOr(integer({ min: 2, max: PROCESS_BROKERS_MAX })),
     default: false,
     scope: "cluster",
     doc:
       "Several brokers share the bucket and the metadata (etcd), and the partitions. A preview: " +
-      "not yet proved as far as one broker is.",
+      "not yet proved as far as one broker is. A number: so many brokers in this one process, to " +
+      "try fail-over on a laptop; ids go up from KAFSCALE_BROKER_ID by 1, ports from " +
+      "KAFSCALE_BROKER_ADDR by 100, and metadata must not be in etcd.",
   }),
   readOnly: row({
     category: "broker",
@@ -181,10 +184,9 @@ const storage = {
     kind: DRIVER("embedded, etcd, memory"),
     default: "embedded",
     scope: "cluster",
-    doc:
-      "Metadata driver. `embedded` is SQLite in the data directory, for one broker; `etcd` keeps " +
-      "metadata in etcd; `memory` loses everything at exit and is for tests. Unset: `etcd` where " +
-      "KAFSCALE_ETCD_ENDPOINTS is set, `memory` with storage `memory`.",
+    doc: "Metadata driver. `embedded` is SQLite in the data directory, for one process; `etcd` " +
+      "keeps metadata in etcd; `memory` loses everything at exit and is for tests. Unset: " +
+      "`etcd` where KAFSCALE_ETCD_ENDPOINTS is set, `memory` with storage `memory`.",
   }),
   dataDir: row({
     category: "storage",
@@ -192,7 +194,7 @@ const storage = {
     default: "./data",
     scope: "broker",
     kafka: "log.dirs",
-    doc: "Directory of the `file` and `embedded` drivers. One broker at a time may use it.",
+    doc: "Directory of the `file` and `embedded` drivers. One process at a time may use it.",
   }),
   useMemoryS3: row({
     category: "storage",

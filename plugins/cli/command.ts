@@ -29,6 +29,26 @@ export interface RunningBroker {
   stop(): Promise<void>;
 }
 
+/** One of several brokers of this process. */
+export interface ProcessBroker extends RunningBroker {
+  /** How many partitions it leads; costs a look at all of them. */
+  leads(): number;
+  /** Whether it is the cluster's controller. */
+  controls(): boolean;
+  /** Ends it as a crash would: nothing is given away, and its lease runs out by itself. */
+  kill(): Promise<void>;
+}
+
+/** What the brokers of this process share. */
+export interface ProcessBrokers {
+  /** The next life of the broker that `config` names. */
+  start(config: Config, log: Log): Promise<ProcessBroker>;
+  /** Lets the leases of killed brokers end now. */
+  expireKilled(): Promise<void>;
+  /** After every broker has ended. */
+  close(): Promise<void>;
+}
+
 /** What main.ts puts together; commands see neither drivers nor the composition. */
 export interface Wiring {
   readonly version: string;
@@ -36,6 +56,8 @@ export interface Wiring {
   readonly commit: string | undefined;
   /** A listening broker on the drivers that the settings name. */
   startBroker(config: Config, log: Log): Promise<RunningBroker>;
+  /** The drivers that the settings name, for several brokers. */
+  openBrokers(config: Config, log: Log): Promise<ProcessBrokers>;
   /** The object store alone; for `read` it may be in use by a broker. */
   openStore(config: Config, log: Log, access: "read" | "write"): Promise<ObjectStore>;
   /** The metadata store alone; for `read` it may be in use by a broker. */

@@ -10,7 +10,7 @@ import { parseArguments } from "./arguments.ts";
 import { CliError, type Command, EXIT, UsageError, type Wiring } from "./command.ts";
 import { commandHelp, overview } from "./help.ts";
 
-export type { Wiring } from "./command.ts";
+export type { ProcessBroker, ProcessBrokers, Wiring } from "./command.ts";
 
 interface Entry {
   readonly summary: string;

@@ -7,11 +7,9 @@ import {
 } from "@platformatic/kafka";
 import { BOOTSTRAP_FLAG, clientOptions, withClient } from "./client.ts";
 import { type Command, EXIT, type Invocation, UsageError } from "./command.ts";
+import { lineGroups } from "./line_groups.ts";
 
 export const COMPRESSIONS: readonly string[] = ["none", "gzip", "snappy", "lz4", "zstd"];
-
-/** Longest line: brokers take 1 MiB a record by default, and endless lines would fill memory. */
-const LINE_CHARACTERS_MAX = 16 * 1024 * 1024;
 
 type Message = MessageToProduce<string, string, string, string>;
 
@@ -107,20 +105,4 @@ function messageMaker(topic: string, { args }: Invocation): (line: string) => Me
     if (at < 0) throw new UsageError(`no "${separator}" in the line "${line.slice(0, 60)}"`);
     return { ...always, key: line.slice(0, at), value: line.slice(at + separator.length) };
   };
-}
-
-/** The whole lines that each chunk completes; the last line may lack its line feed. */
-export async function* lineGroups(
-  bytes: ReadableStream<Uint8Array<ArrayBuffer>>,
-): AsyncGenerator<string[]> {
-  let rest = "";
-  for await (const chunk of bytes.pipeThrough(new TextDecoderStream())) {
-    const lines = (rest + chunk).split("\n");
-    rest = lines.pop()!;
-    if (rest.length > LINE_CHARACTERS_MAX) {
-      throw new UsageError(`a line is longer than ${LINE_CHARACTERS_MAX} characters`);
-    }
-    if (lines.length > 0) yield lines;
-  }
-  if (rest !== "") yield [rest];
 }

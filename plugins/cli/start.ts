@@ -1,10 +1,14 @@
-/** `start`: one broker in this process, until a signal. */
+/** `start`: one broker in this process, or several, until a signal. */
 import { envName, type Setting, SETTING_KEYS, SETTINGS } from "../../core/config/mod.ts";
 import type { Config, Source } from "../../core/config/mod.ts";
 import type { Log } from "../../core/runtime/mod.ts";
 import { systemLog } from "../../core/runtime/system.ts";
-import { CliError, type Command, EXIT, type RunningBroker } from "./command.ts";
+import { type Command, EXIT, type Wiring } from "./command.ts";
 import { loadConfig } from "./load_config.ts";
+import { announce } from "./start/announcement.ts";
+import { runConsole } from "./start/console.ts";
+import { listenError } from "./start/listen_error.ts";
+import { SeveralBrokers } from "./start/several_brokers.ts";
 
 export const command: Command = {
   usage: "start [flags]",
@@ -13,6 +17,10 @@ export const command: Command = {
     "At the first signal it answers what it has accepted, commits, and exits with 0; at the " +
     "second it exits at once, which loses nothing that was acknowledged. Logs go to standard " +
     "error.",
+    "--cluster 3 starts three brokers in this process, on one data directory, to try fail-over. " +
+    "They take commands as lines on standard input: list, stop 1 (its partitions go to the " +
+    "others first), kill 1 (as a crash: the others take over when its lease ends), start 1. In " +
+    "a shell's background, give it </dev/null.",
   ],
   flags: [],
   takesSettings: true,
@@ -20,6 +28,7 @@ export const command: Command = {
     "kafscale start",
     "kafscale start --broker-addr :9192 --data-dir /var/lib/kafscale",
     "KAFSCALE_STORAGE=memory kafscale start",
+    "kafscale start --cluster 3",
   ],
   async run(invocation) {
     invocation.args.atMost(0);
@@ -31,10 +40,11 @@ export const command: Command = {
     const { version, commit } = invocation.wiring;
     log.info("starting", { version, ...(commit && { commit }), ...changed(config, sources) });
     const signal = firstSignal();
-    const broker = await invocation.wiring.startBroker(config, log).catch((error) => {
-      throw listenError(error, config.brokerAddr);
-    });
+    const broker = typeof config.cluster === "number"
+      ? await SeveralBrokers.start(invocation.wiring, config, log)
+      : await startOne(invocation.wiring, config, log);
     announce(broker, log, human);
+    if (broker instanceof SeveralBrokers) void runConsole(broker, Deno.stdin.readable, console.log);
     const end = await Promise.race([signal, broker.failed.then(() => "failed" as const)]);
     if (end === "failed") return EXIT.failed;
     log.info("stopping", { signal: end });
@@ -45,16 +55,11 @@ export const command: Command = {
   },
 };
 
-/** What the system says about an address it cannot listen on, with what to do about it. */
-function listenError(error: unknown, address: string): unknown {
-  const choose = "choose another address with KAFSCALE_BROKER_ADDR";
-  if (error instanceof Deno.errors.AddrInUse) {
-    return new CliError(`${address} is in use by another program; stop that one, or ${choose}`);
-  }
-  if (error instanceof Deno.errors.AddrNotAvailable) {
-    return new CliError(`${address} is no address of this machine; ${choose}`);
-  }
-  return error;
+async function startOne(wiring: Wiring, config: Config, log: Log) {
+  const broker = await wiring.startBroker(config, log).catch((error) => {
+    throw listenError(error, config.brokerAddr);
+  });
+  return { ...broker, count: 1, bootstrap: `127.0.0.1:${broker.port}` };
 }
 
 /** The settings that are not at their defaults. */
@@ -66,33 +71,6 @@ function changed(config: Config, sources: Readonly<Record<string, Source>>) {
     settings[envName(key)] = setting.secret === true ? "(secret)" : config[key];
   }
   return Object.keys(settings).length === 0 ? {} : { settings };
-}
-
-/** The way to a first record: as text for a person, as a log line for everything else. */
-function announce(broker: RunningBroker, log: Log, human: boolean): void {
-  const client = `-b 127.0.0.1:${broker.port} -t first`;
-  const produce = `echo hello | kcat -P ${client}`;
-  const consume = `kcat -C ${client} -e -q`;
-  if (!human) return log.info("to produce a first record", { produce, consume });
-  console.log(
-    [
-      "",
-      `  Produce a first record, and read it back:`,
-      "",
-      `    ${produce}`,
-      `    ${consume}`,
-      "",
-      "  or, without other tools:",
-      "",
-      `    echo hello | deno task kafscale produce first${bootstrapFlag(broker)}`,
-      `    deno task kafscale consume first --from-beginning${bootstrapFlag(broker)}`,
-      "",
-    ].join("\n"),
-  );
-}
-
-function bootstrapFlag(broker: RunningBroker): string {
-  return broker.port === 9092 ? "" : ` -b 127.0.0.1:${broker.port}`;
 }
 
 const SIGNALS: readonly Deno.Signal[] = Deno.build.os === "windows"

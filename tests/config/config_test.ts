@@ -4,6 +4,7 @@ import {
   defaultConfig,
   listenAddress,
   parseListenAddress,
+  processBrokers,
   resolveConfig,
 } from "../../core/config/mod.ts";
 
@@ -204,6 +205,58 @@ Deno.test("resolveConfig() takes a read-only broker only in a cluster, with a ra
     );
   }
   configOf({ env: { ...readOnly, KAFSCALE_CLUSTER: "true", KAFSCALE_RACK: "a" } });
+});
+
+Deno.test("resolveConfig() takes a number of brokers for one process, with what it can do", () => {
+  const env = { KAFSCALE_CLUSTER: "3" };
+  assertEquals(configOf({ env }).config.cluster, 3);
+  assertEquals(configOf({ env, file: { name: "f", values: { cluster: 2 } } }).config.cluster, 3);
+  assertEquals(
+    configOf({ env: {}, file: { name: "f", values: { cluster: 2 } } }).config.cluster,
+    2,
+  );
+  assertEquals(configOf({ env: { KAFSCALE_CLUSTER: "1" } }).config.cluster, true);
+  for (const wrong of ["10", "-2", "2.5", "three"]) {
+    assertEquals(errorsOf({ env: { KAFSCALE_CLUSTER: wrong } }), [
+      `KAFSCALE_CLUSTER must be true, false, or a whole number from 2 to 9; got "${wrong}"`,
+    ]);
+  }
+  const asked = "KAFSCALE_CLUSTER=3 starts 3 brokers in one process";
+  const against: Readonly<Record<string, string>> = {
+    KAFSCALE_ETCD_ENDPOINTS: "etcd:2379",
+    KAFSCALE_BROKER_PORT: "9092",
+    KAFSCALE_BROKER_ADDR: ":65400",
+    KAFSCALE_BROKER_ID: "2147483646",
+  };
+  for (const [name, value] of Object.entries(against)) {
+    const [error, ...others] = errorsOf({ env: { ...env, [name]: value } });
+    assertEquals([error!.startsWith(asked), error!.includes(name), others.length], [true, true, 0]);
+  }
+  assertEquals(
+    errorsOf({ env: { ...env, KAFSCALE_BROKER_ADDR: ":8993", KAFSCALE_METRICS_ADDR: ":9193" } }),
+    ["KAFSCALE_METRICS_ADDR (:9193) and KAFSCALE_BROKER_ADDR (:9193) must not be the same port"],
+  );
+});
+
+Deno.test("processBrokers() gives each its id and port, and HTTP to the first", () => {
+  const one = defaultConfig();
+  assertEquals(processBrokers(one), [one]);
+  const settings = { cluster: 3, brokerId: 4, brokerAddr: "[::1]:9000", metricsAddr: ":9001" };
+  assertEquals(
+    processBrokers(defaultConfig(settings)).map((each) => [
+      each.cluster,
+      each.brokerId,
+      each.brokerAddr,
+      each.metricsAddr,
+    ]),
+    [
+      [true, 4, "[::1]:9000", ":9001"],
+      [true, 5, "[::1]:9100", null],
+      [true, 6, "[::1]:9200", null],
+    ],
+  );
+  const anyPort = processBrokers(defaultConfig({ cluster: 2, brokerAddr: ":0" }));
+  assertEquals(anyPort.map(({ brokerAddr }) => brokerAddr), [":0", ":0"]);
 });
 
 Deno.test("resolveConfig() refuses metrics on the port of the Kafka clients", () => {
