@@ -8,6 +8,7 @@
  */
 import { startTask } from "../tests/services/start_task.ts";
 import { javaClassPath } from "./end_to_end/java_tools.ts";
+import { freePort } from "../tests/services/free_port.ts";
 
 const REPO = new URL("../", import.meta.url);
 
@@ -51,25 +52,6 @@ const running = new Set<Deno.ChildProcess>();
 globalThis.addEventListener("unload", () => {
   for (const child of running) signal(child, "SIGKILL");
 });
-
-/** A port that nobody listens on now; `count` of them in a row. */
-export function freePort(count = 1): number {
-  for (;;) {
-    const listeners: Deno.TcpListener[] = [];
-    try {
-      listeners.push(Deno.listen({ hostname: "127.0.0.1", port: 0 }));
-      const port = listeners[0]!.addr.port;
-      for (let next = 1; next < count; next++) {
-        listeners.push(Deno.listen({ hostname: "127.0.0.1", port: port + next }));
-      }
-      return port;
-    } catch (error) {
-      if (!(error instanceof Deno.errors.AddrInUse)) throw error;
-    } finally {
-      for (const listener of listeners) listener.close();
-    }
-  }
-}
 
 export async function startPeer(name: PeerName, options: PeerOptions): Promise<Peer> {
   await Deno.mkdir(options.dataDir, { recursive: true });

@@ -10,6 +10,7 @@
 import { apacheKafkaCommand } from "./java/apache_kafka.ts";
 import { startTask } from "../services/start_task.ts";
 import { withTestStore } from "./test_store.ts";
+import { freePort } from "../services/free_port.ts";
 
 const REPO = new URL("../../", import.meta.url);
 
@@ -28,14 +29,6 @@ export interface BrokerOptions {
 /** Whether the suites run against Apache Kafka in a child process. */
 export function targetIsApache(): boolean {
   return Deno.env.get("KAFSCALE_TEST_TARGET") === "apache";
-}
-
-/** A port nobody listens on now. */
-export function freePort(): number {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const port = listener.addr.port;
-  listener.close();
-  return port;
 }
 
 const running = new Set<BrokerProcess>();

@@ -1,7 +1,7 @@
 /** A whole broker on etcd: real clients, and outages of etcd under load (I10). */
 import { assert, assertEquals, assertLess, assertMatch } from "@std/assert";
 import { Etcd } from "../services/etcd.ts";
-import { BrokerProcess, freePort, targetIsApache } from "./broker_process.ts";
+import { BrokerProcess, targetIsApache } from "./broker_process.ts";
 import { haveTools } from "./requirement.ts";
 import { waitUntil } from "./wait_until.ts";
 import { RawWriter } from "./wire/bytes.ts";
@@ -9,6 +9,7 @@ import { commitOffset } from "./wire/commit_offset.ts";
 import { GoodClient } from "./wire/good_client.ts";
 import { batch, createTopic, produce } from "./wire/produce.ts";
 import { RawConnection } from "./wire/raw_connection.ts";
+import { freePort } from "../services/free_port.ts";
 
 const TIMED_OUT = 7;
 const LOAD_IN_PROGRESS = 14;

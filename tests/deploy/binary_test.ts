@@ -3,6 +3,7 @@
  * environment. Only with a binary (`deno task test --binary dist/kafscale`), which CI compiles.
  */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { freePort } from "../services/free_port.ts";
 
 const BINARY = Deno.env.get("KAFSCALE_TEST_BINARY");
 
@@ -67,9 +68,7 @@ async function run(binary: string, args: readonly string[], place: Place, stdin?
 
 /** A broker on a free port, and how long it took until it accepted a connection. */
 async function startBroker(binary: string, place: Place) {
-  const probe = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const { port } = probe.addr;
-  probe.close();
+  const port = freePort();
   const started = performance.now();
   const child = spawn(binary, ["start", "--broker-addr", `127.0.0.1:${port}`], place);
   let ended = false;

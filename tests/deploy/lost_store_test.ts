@@ -3,7 +3,7 @@
  * MinIO. Stopping the MinIO makes the alerts fire; starting it clears them, and nobody helps.
  */
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { BrokerProcess, freePort, targetIsApache } from "../clients/broker_process.ts";
+import { BrokerProcess, targetIsApache } from "../clients/broker_process.ts";
 import { haveTools } from "../clients/requirement.ts";
 import { waitUntil } from "../clients/wait_until.ts";
 import { batch, createTopic, produce } from "../clients/wire/produce.ts";
@@ -11,6 +11,7 @@ import { RawConnection } from "../clients/wire/raw_connection.ts";
 import { haveMinio, Minio } from "../services/minio.ts";
 import { Prometheus } from "../services/prometheus.ts";
 import { impatientRules } from "./rules.ts";
+import { freePort } from "../services/free_port.ts";
 
 const ALERTS: readonly string[] = ["KafScaleS3Unavailable", "KafScaleS3Unhealthy"];
 /** The store is called healthy again when the window's errors are forgotten. */

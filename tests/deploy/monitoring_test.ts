@@ -6,7 +6,7 @@ import { assert, assertEquals } from "@std/assert";
 import { promql } from "../../deploy/grafana/dashboard.ts";
 import { DASHBOARDS } from "../../deploy/grafana/dashboards.ts";
 import { METRICS } from "../../plugins/metrics/table/mod.ts";
-import { BrokerProcess, freePort } from "../clients/broker_process.ts";
+import { BrokerProcess } from "../clients/broker_process.ts";
 import { haveTools } from "../clients/requirement.ts";
 import { waitUntil } from "../clients/wait_until.ts";
 import { GUIDES } from "../plugins/guides.ts";
@@ -14,6 +14,7 @@ import { Prometheus } from "../services/prometheus.ts";
 import { load, TOKEN } from "./load.ts";
 import { moodFile } from "./moody_store.ts";
 import { impatientRules, promtool } from "./rules.ts";
+import { freePort } from "../services/free_port.ts";
 
 const PAGE = new URL("../clients/ops_page/queries.promql", import.meta.url);
 const TOOLS = haveTools("dashboards and alerts", "promtool", "prometheus", "kcat");

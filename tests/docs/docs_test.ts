@@ -4,6 +4,7 @@ import { envName, SETTING_KEYS } from "../../core/config/mod.ts";
 import { METRICS } from "../../plugins/metrics/table/mod.ts";
 import { haveTools } from "../clients/requirement.ts";
 import { type ShellBlock, shellBlocks } from "./shell_blocks.ts";
+import { freePort } from "../services/free_port.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 
@@ -14,12 +15,6 @@ async function pages(folder = "docs/"): Promise<string[]> {
     else if (entry.name.endsWith(".md")) found.push(folder + entry.name);
   }
   return found.sort();
-}
-
-function freePort(): number {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  listener.close();
-  return listener.addr.port;
 }
 
 /** Puts a `kafscale` into `folder`: the binary under test, or the one that runs from source. */

@@ -3,10 +3,10 @@ import { assert, assertEquals, assertInstanceOf, assertLess, assertRejects } fro
 import { MetadataError, type MetadataStore } from "../../core/metadata/metadata_store.ts";
 import { openEtcdMetadata } from "../../drivers/metadata/etcd/driver.ts";
 import type { EtcdSettings } from "../../drivers/metadata/etcd/settings.ts";
-import { freePort } from "../clients/broker_process.ts";
 import { haveTools } from "../clients/requirement.ts";
 import { Etcd, type EtcdOptions } from "../services/etcd.ts";
 import { etcdSettings, quietRuntime } from "./etcd_scene.ts";
+import { freePort } from "../services/free_port.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 

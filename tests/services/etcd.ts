@@ -2,8 +2,8 @@
  * A real etcd in a temporary directory on free ports: one member or three, plain or with TLS.
  * Whether it can run here is asked with `haveTools("…", "etcd")`.
  */
-import { freePort } from "../clients/broker_process.ts";
 import { type Certificates, makeCertificates } from "./certificates.ts";
+import { freePort } from "./free_port.ts";
 
 export interface EtcdOptions {
   readonly members?: 1 | 3;

@@ -3,6 +3,7 @@ import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/
 import { type ActiveRule, FaultProgram, readRequest, type Rule } from "./fault_program.ts";
 import { FaultProxy } from "./fault_proxy.ts";
 import { Prng } from "../simulation/prng.ts";
+import { freePort } from "./free_port.ts";
 
 /** A store of whole bodies, and the way to it through a proxy. */
 class Scene implements AsyncDisposable {
@@ -245,13 +246,6 @@ Deno.test("readRequest tells operations apart", () => {
   assertEquals(of("PUT /b/n/t%C3%A4/0 HTTP/1.1"), ["PUT", "b", "n/tä/0"]);
   assertEquals(of("PUT /b HTTP/1.1"), ["OTHER", "b", ""]);
 });
-
-function freePort(): number {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const { port } = listener.addr;
-  listener.close();
-  return port;
-}
 
 function equal(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && a.every((byte, at) => byte === b[at]);

@@ -4,6 +4,7 @@
  * is installed (two minutes, once). Without either a suite skips, which CI refuses.
  */
 import { send as request } from "./signed_request.ts";
+import { freePort } from "./free_port.ts";
 
 const MODULE = "github.com/minio/minio@latest";
 
@@ -88,9 +89,7 @@ export class Minio implements AsyncDisposable {
 
   private constructor(readonly env: Readonly<Record<string, string>>) {
     this.dir = Deno.makeTempDirSync({ prefix: "kafscale-minio-" });
-    const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-    this.port = listener.addr.port;
-    listener.close();
+    this.port = freePort();
   }
 
   /** Starts a server, with `MINIO_…` settings; resolves when it answers signed requests. */

@@ -1,5 +1,6 @@
 /** A real Prometheus for tests: scrapes every second, and answers PromQL. */
 import { waitUntil } from "../clients/wait_until.ts";
+import { freePort } from "./free_port.ts";
 
 export interface Series {
   readonly metric: Readonly<Record<string, string>>;
@@ -117,10 +118,4 @@ export class Prometheus implements AsyncDisposable {
     if (status !== "success") throw new Error(`${decodeURIComponent(path)}: ${error}`);
     return data;
   }
-}
-
-function freePort(): number {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  listener.close();
-  return listener.addr.port;
 }
