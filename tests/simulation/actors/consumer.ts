@@ -318,7 +318,8 @@ export class Auditor extends Reader {
         continue;
       }
       records.push(...read.records);
-      const last = records.at(-1);
+      // Of this read: where the log's start has passed the last one, nothing comes.
+      const last = read.records.at(-1);
       if (last !== undefined) position = last.offset + 1;
       if (position >= read.highWatermark) {
         const { topicId } = topic;
