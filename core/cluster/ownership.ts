@@ -274,13 +274,13 @@ export class Ownership {
 
   async #releaseAll(): Promise<void> {
     const refs = this.#unwanted(({ topicId, partition }) => this.leads(topicId, partition));
-    const next = refs.values();
     const failures: unknown[] = [];
-    const worker = async () => {
-      for (const ref of next) await this.#release(ref).catch((error) => failures.push(error));
-    };
     // To the end, whatever fails: one partition is never released twice at a time.
-    await Promise.all(Array.from({ length: RELEASES_PARALLEL }, worker));
+    await inParallel(
+      RELEASES_PARALLEL,
+      refs,
+      (ref) => this.#release(ref).catch((error) => void failures.push(error)),
+    );
     if (failures.length > 0) throw failures[0];
   }
 
