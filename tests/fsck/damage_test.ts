@@ -20,6 +20,7 @@ import {
   PARTITION,
   repair,
 } from "./healthy_store.ts";
+import { batchRow } from "../storage/batch_row.ts";
 
 const WAL = "ns/.wal/3/";
 const FIRST_CHAIN = `${WAL}0000000001/`;
@@ -269,38 +270,14 @@ const cases: Record<string, Case> = {
   },
   "a hole in the commit log": {
     damage: ({ scene, topicId }) => {
-      const row = {
-        baseOffset: 20,
-        lastOffsetDelta: 0,
-        position: 16,
-        length: 0,
-        maxTimestampMs: 0,
-        leaderEpoch: 0,
-        attributes: 0,
-        producerId: -1,
-        producerEpoch: -1,
-        baseSequence: -1,
-        object: 0,
-      };
+      const row = batchRow(20, { position: 16, length: 0 });
       scene.objects.set(slot(SECOND_CHAIN, 3), slotOf(3, topicId, 0, row));
     },
     finds: [`wal-hole ${slot(SECOND_CHAIN, 3)}`],
   },
   "two slots with the same offset": {
     damage: ({ scene, topicId }) => {
-      const row = {
-        baseOffset: 16,
-        lastOffsetDelta: 0,
-        position: 16,
-        length: 0,
-        maxTimestampMs: 0,
-        leaderEpoch: 0,
-        attributes: 0,
-        producerId: -1,
-        producerEpoch: -1,
-        baseSequence: -1,
-        object: 0,
-      };
+      const row = batchRow(16, { position: 16, length: 0 });
       scene.objects.set(slot(SECOND_CHAIN, 3), slotOf(3, topicId, 0, row));
     },
     finds: [`wal-overlap ${slot(SECOND_CHAIN, 3)}`],

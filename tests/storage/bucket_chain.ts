@@ -13,6 +13,7 @@ import { FaultProxy } from "../services/fault_proxy.ts";
 import type { Minio } from "../services/minio.ts";
 import { Prng } from "../simulation/prng.ts";
 import { bucketOn, DRIVERS, runtime } from "./bucket_stores.ts";
+import { batchRow } from "./batch_row.ts";
 
 const TOPIC = "AAECAwQFBgcICQoLDA0ODw";
 const CHAIN = { brokerId: 1, brokerEpoch: 4, lowWaterSlot: 0 };
@@ -63,19 +64,7 @@ class Writer {
       if (this.chain.ended !== 0) return;
       const offset = this.acknowledged.length;
       const bytes = batch(offset);
-      const row: BatchRow = {
-        baseOffset: offset,
-        lastOffsetDelta: 0,
-        position: -1,
-        length: -1,
-        maxTimestampMs: 0,
-        leaderEpoch: 0,
-        attributes: 0,
-        producerId: -1,
-        producerEpoch: -1,
-        baseSequence: -1,
-        object: 0,
-      };
+      const row = batchRow(offset);
       const commit = this.chain.append(this.sink, row, bytes, 0, bytes.length);
       this.acknowledged.push(commit.done.promise.then((code) => [offset, code]));
       await new Promise((resolve) => setTimeout(resolve, this.random.below(8)));

@@ -6,6 +6,7 @@ import { type ChainOptions, WalChain } from "../../core/storage/wal/chain.ts";
 import { SlabPool } from "../../core/storage/wal/slab_pool.ts";
 import { MemoryObjects, memoryStore } from "../../drivers/storage/memory/driver.ts";
 import { manualRuntime } from "../runtime/manual_runtime.ts";
+import { batchRow } from "./batch_row.ts";
 
 const SINK = { topicId: "AAECAwQFBgcICQoLDA0ODw", partition: 0, committed: () => {} };
 
@@ -30,19 +31,7 @@ function setup(overrides: Partial<ChainOptions> = {}) {
   });
   let offset = 0;
   const append = (bytes = 100) => {
-    const row = {
-      baseOffset: offset++,
-      lastOffsetDelta: 0,
-      position: -1,
-      length: -1,
-      maxTimestampMs: 0,
-      leaderEpoch: 0,
-      attributes: 0,
-      producerId: -1,
-      producerEpoch: -1,
-      baseSequence: -1,
-      object: 0,
-    };
+    const row = batchRow(offset++);
     return chain.append(SINK, row, new Uint8Array(bytes), 0, bytes).done.promise;
   };
   return { runtime, objects, store, chain, append };

@@ -9,6 +9,7 @@ import type { BatchRow } from "../../core/storage/wal/format.ts";
 import { sealChain, startBehindLostMark } from "../../core/storage/wal/seal.ts";
 import { SLAB_BYTES, SlabPool } from "../../core/storage/wal/slab_pool.ts";
 import { MemoryObjects, memoryStore } from "../../drivers/storage/memory/driver.ts";
+import { batchRow } from "./batch_row.ts";
 
 const runtime = systemRuntime(systemLog("error", true));
 const TOPIC = "AAECAwQFBgcICQoLDA0ODw";
@@ -83,19 +84,7 @@ function setup(overrides: Partial<{ commitBytes: number; parallel: number }> = {
 }
 
 function append(chain: WalChain, sink: Sink, baseOffset: number, bytes: Uint8Array) {
-  const row: BatchRow = {
-    baseOffset,
-    lastOffsetDelta: 0,
-    position: -1,
-    length: -1,
-    maxTimestampMs: 0,
-    leaderEpoch: 0,
-    attributes: 0,
-    producerId: -1,
-    producerEpoch: -1,
-    baseSequence: -1,
-    object: 0,
-  };
+  const row = batchRow(baseOffset);
   return { row, commit: chain.append(sink, row, bytes, 0, bytes.length) };
 }
 

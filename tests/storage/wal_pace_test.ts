@@ -5,6 +5,7 @@ import { WalChain } from "../../core/storage/wal/chain.ts";
 import { SlabPool } from "../../core/storage/wal/slab_pool.ts";
 import { MemoryObjects, memoryStore } from "../../drivers/storage/memory/driver.ts";
 import { manualRuntime } from "../runtime/manual_runtime.ts";
+import { batchRow } from "./batch_row.ts";
 
 const SPACING_MS = 250;
 const UPLOAD_MS = 30;
@@ -37,19 +38,7 @@ function scene(spacingMs = SPACING_MS) {
   const sink = { topicId: "AAECAwQFBgcICQoLDA0ODw", partition: 0, committed: () => {} };
   let offset = 0;
   const append = () => {
-    const row = {
-      baseOffset: offset++,
-      lastOffsetDelta: 0,
-      position: -1,
-      length: -1,
-      maxTimestampMs: 0,
-      leaderEpoch: 0,
-      attributes: 0,
-      producerId: -1,
-      producerEpoch: -1,
-      baseSequence: -1,
-      object: 0,
-    };
+    const row = batchRow(offset++);
     return chain.append(sink, row, new Uint8Array(100), 0, 100).done.promise;
   };
   return { runtime, chain, sentMs, append };
