@@ -44,6 +44,7 @@ export function clusterView(
       return listed ? live : [...live, self()].sort((a, b) => a.nodeId - b.nodeId);
     },
     leader,
+    isNew: (topicId, at) => (assignments.partition(topicId, at)?.leaderEpoch ?? -1) < 0,
     shared: true,
     canLead: (brokerId) => preferences.canLead(brokerId),
     placement: (topicId, partition) => preferences.placement(topicId, partition),

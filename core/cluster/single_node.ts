@@ -18,6 +18,7 @@ export function singleNode(clusterId: string, self: () => BrokerInfo): ClusterVi
     canLead: (brokerId) => brokerId === self().nodeId,
     placement: () => ({ ownerId: self().nodeId, preferredId: -1, movingTo: undefined }),
     prefer: () => Promise.resolve(),
+    isNew: () => false,
     leader: () => ({ leaderId: self().nodeId, leaderEpoch: LEADER_EPOCH }),
   };
 }

@@ -231,6 +231,8 @@ export const METADATA_VIEW_WAIT_MS = 10_000;
 
 /** How long the creation of partitions waits for their leaders, and how often it looks. */
 export const LEADERS_WAIT_MS = 5_000;
+/** How long a description of topics waits for the first leaders of a topic that was just made. */
+export const FIRST_LEADERS_WAIT_MS = 1_000;
 export const LEADERS_LOOK_MS = 10;
 
 /** Records of topics that are changed at the same time. */

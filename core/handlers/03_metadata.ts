@@ -6,9 +6,9 @@
  * Null topics (v0: an empty list) means all. An unknown name is created when client (v4+) and
  * broker allow it, and the answer has it already; an unknown id (v12+) is UNKNOWN_TOPIC_ID. A
  * partition's replicas are its leader, first, and one broker of each other rack, which serves reads
- * of it (KIP-392). Works through a metadata outage, but for what must
- * be created: that gets LEADER_NOT_AVAILABLE, which clients retry. Ids before v12 are
- * INVALID_REQUEST.
+ * of it (KIP-392). A topic that is being made is described once it has leaders. Works through a
+ * metadata outage, but for what must be created: that gets LEADER_NOT_AVAILABLE, which clients
+ * retry. Ids before v12 are INVALID_REQUEST.
  */
 import { ZERO_UUID } from "../bytes/mod.ts";
 import { topicNameFault } from "../metadata/topic_names.ts";
@@ -16,7 +16,7 @@ import type { TopicInfo, TopicOutcome } from "../metadata/topics.ts";
 import type { LooseResponseOf, RequestOf } from "../protocol/api.ts";
 import { ErrorCode, type ErrorCodeValue } from "../protocol/errors.ts";
 import { metadata } from "../protocol/messages/03_metadata.ts";
-import { awaitLeaders } from "./await_leaders.ts";
+import { awaitFirstLeaders, awaitLeaders } from "./await_leaders.ts";
 import { clusterOperations, topicOperations } from "./authorized_operations.ts";
 import { handler } from "./handler.ts";
 import { describePartition } from "./partition_description.ts";
@@ -32,6 +32,7 @@ export const metadataHandler = handler(metadata, async (rooms, { apiVersion }, r
   const all = request.topics === null || (apiVersion === 0 && request.topics.length === 0);
   const operations = topicOperations(rooms.config, request.includeTopicAuthorizedOperations);
   const describe = (topic: TopicInfo) => describeTopic(rooms, topic, operations);
+  await awaitFirstLeaders(rooms, all ? rooms.topics.all() : known(rooms, request));
   const topics = all
     ? Array.from(rooms.topics.all(), describe)
     : await chosenTopics(rooms, request, apiVersion, describe);
@@ -46,6 +47,12 @@ export const metadataHandler = handler(metadata, async (rooms, { apiVersion }, r
     ),
   };
 });
+
+function known(rooms: Rooms, request: Request): (TopicInfo | undefined)[] {
+  return request.topics!.map(({ name, topicId }) =>
+    name === null ? rooms.topics.byId(topicId) : rooms.topics.byName(name)
+  );
+}
 
 async function chosenTopics(
   rooms: Rooms,

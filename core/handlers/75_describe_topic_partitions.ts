@@ -13,6 +13,7 @@ import type { LooseResponseOf, RequestOf } from "../protocol/api.ts";
 import { ErrorCode } from "../protocol/errors.ts";
 import { describeTopicPartitions } from "../protocol/messages/75_describe_topic_partitions.ts";
 import { topicNameFault } from "../metadata/topic_names.ts";
+import { awaitFirstLeaders } from "./await_leaders.ts";
 import { topicOperations } from "./authorized_operations.ts";
 import { handler } from "./handler.ts";
 import { describePartition } from "./partition_description.ts";
@@ -27,11 +28,13 @@ const PARTITIONS_PER_ANSWER_MAX = 2000;
 
 export const describeTopicPartitionsHandler = handler(
   describeTopicPartitions,
-  (rooms, _context, request): Response => {
+  async (rooms, _context, request): Promise<Response> => {
     if (isBadCursor(request)) return badCursor(request);
+    const asked = names(rooms, request);
+    await awaitFirstLeaders(rooms, asked.map((name) => rooms.topics.byName(name)));
     let room = Math.max(1, Math.min(request.responsePartitionLimit, PARTITIONS_PER_ANSWER_MAX));
     const topics: TopicResponse[] = [];
-    for (const name of names(rooms, request)) {
+    for (const name of asked) {
       if (room === 0) return { topics, nextCursor: { topicName: name, partitionIndex: 0 } };
       const first = request.cursor?.topicName === name ? request.cursor.partitionIndex : 0;
       const topic = rooms.topics.byName(name);

@@ -19,6 +19,8 @@ export interface ClusterView {
   brokers(): readonly BrokerInfo[];
   /** Node id of the partition's leader and its epoch; leader -1 when there is none now. */
   leader(topicId: string, partition: number): { leaderId: number; leaderEpoch: number };
+  /** Whether nobody has led the partition yet: it was made a moment ago. */
+  isNew(topicId: string, partition: number): boolean;
   /** Brokers that serve reads of it besides its leader: one of each other rack (KIP-392). */
   readReplicas(topicId: string, partition: number): readonly number[];
   /** The one of them in the reader's rack; -1: the leader is as near, or nobody is there. */

@@ -1,5 +1,6 @@
 import { assertEquals, assertNotEquals } from "@std/assert";
 import { ZERO_UUID } from "../../core/bytes/uuid.ts";
+import { FIRST_LEADERS_WAIT_MS } from "../../core/config/limits.ts";
 import { metadataHandler } from "../../core/handlers/03_metadata.ts";
 import { describeClusterHandler } from "../../core/handlers/60_describe_cluster.ts";
 import { ErrorCode } from "../../core/protocol/errors.ts";
@@ -68,6 +69,36 @@ Deno.test("metadataHandler says LEADER_NOT_AVAILABLE of a partition without lead
   assertEquals(topic!.partitions[0]!.errorCode, ErrorCode.LEADER_NOT_AVAILABLE);
   assertEquals(topic!.partitions[0]!.leaderId, -1);
   assertEquals(topic!.partitions[0]!.replicaNodes, []);
+});
+
+Deno.test("metadataHandler tells of a topic that is being made once it has leaders", async () => {
+  await using rooms = await TopicRooms.start({ a: 1 });
+  const leaders = async (query: ReturnType<typeof named> | { topics: null }) => {
+    const { topics } = await rooms.call(metadataHandler, query);
+    return topics.map(({ partitions }) => partitions.map(({ leaderId }) => leaderId));
+  };
+  for (const query of [named("a"), { topics: null }]) {
+    Object.assign(rooms, { shared: true, isNew: true, leaderId: -1 });
+    let told: number[][] | undefined;
+    const asked = leaders(query).then((found) => told = found);
+    await rooms.runtime.advance(200);
+    assertEquals(told, undefined);
+    rooms.leaderId = 8;
+    await rooms.runtime.advance(50);
+    await asked;
+    assertEquals(told, [[8]]);
+  }
+});
+
+Deno.test("metadataHandler waits for no lost leader, nor long for a first one", async () => {
+  await using rooms = await TopicRooms.start({ a: 1 });
+  Object.assign(rooms, { shared: true, leaderId: -1 });
+  const lost = await rooms.call(metadataHandler, named("a"));
+  assertEquals(lost.topics[0]!.partitions[0]!.leaderId, -1);
+  rooms.isNew = true;
+  const none = rooms.call(metadataHandler, named("a"));
+  await rooms.runtime.advance(FIRST_LEADERS_WAIT_MS + 100);
+  assertEquals((await none).topics[0]!.partitions[0]!.errorCode, ErrorCode.LEADER_NOT_AVAILABLE);
 });
 
 Deno.test("metadataHandler tells read replicas behind the leader, which clients need", async () => {

@@ -18,6 +18,8 @@ export class TopicRooms {
   outage: "retry" | "fatal" | undefined;
   /** Node id of all leaders; -1: none. */
   leaderId = 7;
+  /** Whether partitions have never been led. */
+  isNew = false;
   /** Whether partitions move between brokers 7 and 8; `placements` then says where they are. */
   shared = false;
   readonly placements = new Map<string, Placement>();
@@ -43,19 +45,7 @@ export class TopicRooms {
       runtime: this.runtime,
       topics: this.topics,
       producerIds: new ProducerIds(store),
-      cluster: {
-        clusterId: "test-cluster",
-        brokerId: 7,
-        controllerId: 7,
-        brokers: () => [
-          { nodeId: 7, host: "seven", port: 9092, rack: "north" },
-          { nodeId: 8, host: "eight", port: 9093, rack: null },
-        ],
-        leader: () => ({ leaderId: this.leaderId, leaderEpoch: 4 }),
-        readReplicas: () => this.readReplicas,
-        coordinator: () => this.leaderId,
-        ...this.#moves(),
-      },
+      cluster: this.#cluster(),
     };
     this.rooms = rooms as unknown as Rooms;
   }
@@ -76,11 +66,23 @@ export class TopicRooms {
     return rooms;
   }
 
-  #moves(): Partial<ClusterView> {
+  #cluster(): ClusterView {
     const own = () => ({ ownerId: this.leaderId, preferredId: -1, movingTo: undefined });
     // deno-lint-ignore no-this-alias -- for the getter
     const rooms = this;
     return {
+      clusterId: "test-cluster",
+      brokerId: 7,
+      controllerId: 7,
+      brokers: () => [
+        { nodeId: 7, host: "seven", port: 9092, rack: "north" },
+        { nodeId: 8, host: "eight", port: 9093, rack: null },
+      ],
+      leader: () => ({ leaderId: this.leaderId, leaderEpoch: 4 }),
+      isNew: () => this.isNew,
+      readReplicas: () => this.readReplicas,
+      readReplica: () => -1,
+      coordinator: () => this.leaderId,
       get shared() {
         return rooms.shared;
       },

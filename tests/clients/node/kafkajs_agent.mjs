@@ -26,9 +26,26 @@ const quick = new Kafka({
   retry: { retries: 1, initialRetryTime: 50 },
 });
 const admin = kafka.admin({ retry: { retries: 2, initialRetryTime: 100 } });
-const producer = kafka.producer();
-const impatient = quick.producer({ allowAutoTopicCreation: false });
-await Promise.all([admin.connect(), producer.connect(), impatient.connect()]);
+await admin.connect();
+
+/**
+ * A client of KafkaJS asks for all topics that it ever used, and fails in all when one is gone: so
+ * each topic has its own.
+ */
+function eachTopic(make) {
+  const made = new Map();
+  return (topic) => {
+    if (!made.has(topic)) {
+      const client = make();
+      made.set(topic, client.connect().then(() => client));
+    }
+    return made.get(topic);
+  };
+}
+
+const producerOf = eachTopic(() => kafka.producer());
+const impatientOf = eachTopic(() => quick.producer({ allowAutoTopicCreation: false }));
+const adminOf = eachTopic(() => kafka.admin({ retry: { retries: 2, initialRetryTime: 100 } }));
 const members = new Map();
 let groups = 0;
 
@@ -62,7 +79,7 @@ function received(partition, { offset, timestamp, key, value, headers }) {
 }
 
 async function produce({ topic, records, compression, acks, timeoutMs }) {
-  const sender = timeoutMs === undefined ? producer : impatient;
+  const sender = await (timeoutMs === undefined ? producerOf(topic) : impatientOf(topic));
   await sender.send({
     topic,
     messages: records.map(message),
@@ -102,7 +119,8 @@ async function consume({ topic, partitions, from, count, waitMs }) {
 
 async function atTimestamp(topic, timestamp) {
   const result = {};
-  for (const { partition, offset } of await admin.fetchTopicOffsetsByTimestamp(topic, timestamp)) {
+  const own = await adminOf(topic);
+  for (const { partition, offset } of await own.fetchTopicOffsetsByTimestamp(topic, timestamp)) {
     result[partition] = Number(offset);
   }
   return result;
@@ -120,7 +138,7 @@ async function listOffsets(asked, attempts = 5) {
 
 async function listOffsetsOnce({ topic, partition, at }) {
   if (typeof at === "number") return { offset: (await atTimestamp(topic, at))[partition] };
-  const all = await admin.fetchTopicOffsets(topic);
+  const all = await (await adminOf(topic)).fetchTopicOffsets(topic);
   const found = all.find((one) => one.partition === partition);
   return { offset: Number(at === "earliest" ? found.low : found.high) };
 }
@@ -247,8 +265,10 @@ const commands = {
         configEntries: Object.entries(configs).map(([name, value]) => ({ name, value })),
       }],
     }).then(() => null),
-  deleteRecords: ({ topic, partition, before }) =>
-    admin.deleteTopicRecords({ topic, partitions: [{ partition, offset: String(before) }] }),
+  deleteRecords: async ({ topic, partition, before }) => {
+    const partitions = [{ partition, offset: String(before) }];
+    await (await adminOf(topic)).deleteTopicRecords({ topic, partitions });
+  },
   listGroups: async () => (await admin.listGroups()).groups.map((one) => one.groupId),
   deleteGroup: ({ group }) => admin.deleteGroups([group]).then(() => null),
   groupOffsets: async ({ group, topic }) => {

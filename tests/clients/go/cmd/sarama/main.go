@@ -33,6 +33,8 @@ func config() *sarama.Config {
 	config := sarama.NewConfig()
 	config.ClientID = "sarama"
 	config.Metadata.AllowAutoTopicCreation = false
+	// it knows how many partitions a topic had, and asks again after ten minutes by default
+	config.Metadata.RefreshFrequency = 2 * time.Second
 	config.Producer.Return.Successes = true
 	return config
 }
