@@ -267,7 +267,10 @@ const commands = {
     }).then(() => null),
   deleteRecords: async ({ topic, partition, before }) => {
     const partitions = [{ partition, offset: String(before) }];
-    await (await adminOf(topic)).deleteTopicRecords({ topic, partitions });
+    const own = await adminOf(topic);
+    // it looks for leaders among the topics that it has asked for before
+    await own.fetchTopicOffsets(topic);
+    await own.deleteTopicRecords({ topic, partitions });
   },
   listGroups: async () => (await admin.listGroups()).groups.map((one) => one.groupId),
   deleteGroup: ({ group }) => admin.deleteGroups([group]).then(() => null),

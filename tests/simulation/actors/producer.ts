@@ -27,10 +27,14 @@ interface Target {
   batches: number;
 }
 
+/** Produce versions before know no KAFKA_STORAGE_ERROR, and get NOT_LEADER_OR_FOLLOWER instead. */
+const STORAGE_ERROR_SINCE = 4;
+
 interface Answer {
   readonly code: number;
   readonly baseOffset: number;
   readonly incarnation: number;
+  readonly version: number;
   readonly start: Moment;
   readonly end: Moment;
 }
@@ -171,7 +175,7 @@ export class IdempotentProducer extends Actor {
       const partition = answer.responses[0]!.partitionResponses[0]!;
       const incarnation = this.stage.incarnationOf(wire.server);
       const { errorCode: code, baseOffset } = partition;
-      return { code, baseOffset, incarnation, start, end };
+      return { code, baseOffset, incarnation, version, start, end };
     } catch (error) {
       if (!(error instanceof Unanswered)) throw error;
       return undefined;
@@ -190,7 +194,8 @@ export class IdempotentProducer extends Actor {
       return false;
     }
     const { call } = batch;
-    if (answer.code === ErrorCode.NOT_LEADER_OR_FOLLOWER) {
+    const { version } = answer;
+    if (answer.code === ErrorCode.NOT_LEADER_OR_FOLLOWER && version >= STORAGE_ERROR_SINCE) {
       const { topicId, partition } = call;
       const { incarnation, start, end } = answer;
       this.stage.history.notLeader.push({ incarnation, topicId, partition, start, end });
