@@ -104,6 +104,11 @@ export class BrokerHost {
     return this.#current?.broker !== undefined && this.#current.process.alive;
   }
 
+  /** Whether metadata cannot be reached: others may take over, which it learns of later. */
+  get cutOff(): boolean {
+    return this.#current?.cut?.to === Infinity;
+  }
+
   /** Whether commits are on their way: of clients that have given up, say, to a store that hung. */
   get committing(): boolean {
     const broker = this.serving ? this.#current?.broker : undefined;

@@ -125,7 +125,9 @@ export class Brokers {
     if (this.hosts.length === 1) return [];
     const missing = this.hosts.filter((host) => !host.serving)
       .map(({ o }) => `broker ${o.brokerId} does not serve`);
-    return [...missing, ...unsettled(this.metadata, this.hosts.length)];
+    const cutOff = this.hosts.filter((host) => host.cutOff)
+      .map(({ o }) => `broker ${o.brokerId} does not reach the metadata`);
+    return [...missing, ...cutOff, ...unsettled(this.metadata, this.hosts.length)];
   }
 
   set settled(settled: boolean) {

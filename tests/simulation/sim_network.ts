@@ -74,7 +74,8 @@ class Pipe {
     if (length === chunk.length) this.#arrived.shift();
     else this.#arrived[0] = chunk.subarray(length);
     this.#buffered -= length;
-    this.#wake("writer");
+    // as TCP does it: a full buffer that opened for every few bytes would split all into crumbs
+    if (this.#buffered <= this.faults.bufferBytes / 2) this.#wake("writer");
     return length;
   }
 

@@ -29,8 +29,8 @@ const admin = kafka.admin({ retry: { retries: 2, initialRetryTime: 100 } });
 await admin.connect();
 
 /**
- * A client of KafkaJS asks for all topics that it ever used, and fails in all when one is gone: so
- * each topic has its own.
+ * A client of KafkaJS asks for all topics that it ever used, and fails in all when one is gone; nor
+ * can two calls refresh its metadata at once. So each topic has its own.
  */
 function eachTopic(make) {
   const made = new Map();
@@ -162,6 +162,8 @@ async function groupOpen({ handle, group, topic }) {
   await consumer.subscribe({ topic, fromBeginning: true });
   await consumer.run({
     autoCommit: false,
+    // with one worker for several brokers' fetchers a wake-up can get lost, and the consumer with it
+    partitionsConsumedConcurrently: 4,
     eachMessage: ({ partition, message }) => {
       member.records.push(received(partition, message));
       member.positions.set(partition, Number(message.offset) + 1);
@@ -275,18 +277,17 @@ const commands = {
   listGroups: async () => (await admin.listGroups()).groups.map((one) => one.groupId),
   deleteGroup: ({ group }) => admin.deleteGroups([group]).then(() => null),
   groupOffsets: async ({ group, topic }) => {
-    const [found] = await admin.fetchOffsets({ groupId: group, topics: [topic] });
+    const own = await adminOf(topic);
+    const [found] = await own.fetchOffsets({ groupId: group, topics: [topic] });
     return Object.fromEntries(found.partitions.map((one) => [one.partition, Number(one.offset)]));
   },
-  setGroupOffsets: ({ group, topic, offsets }) =>
-    admin.setOffsets({
-      groupId: group,
-      topic,
-      partitions: Object.entries(offsets).map(([partition, offset]) => ({
-        partition: Number(partition),
-        offset: String(offset),
-      })),
-    }),
+  setGroupOffsets: async ({ group, topic, offsets }) => {
+    const partitions = Object.entries(offsets).map(([partition, offset]) => ({
+      partition: Number(partition),
+      offset: String(offset),
+    }));
+    await (await adminOf(topic)).setOffsets({ groupId: group, topic, partitions });
+  },
   describeCluster: async () => {
     const { clusterId, controller, brokers } = await admin.describeCluster();
     return {
