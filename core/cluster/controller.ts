@@ -3,11 +3,11 @@
  * where they differ. Every broker has one; only that of the broker that holds the controller's key
  * does anything, and two at once could only overwrite each other's targets by compare-and-set.
  */
-import { ASSIGNMENTS_PARALLEL, COORDINATOR_SHARDS, OWNER_ABSENCE_MS } from "../config/limits.ts";
+import { COORDINATOR_SHARDS, OWNER_ABSENCE_MS } from "../config/limits.ts";
+import type { AssignmentWriter } from "../metadata/assignment_writer.ts";
 import {
   type AssignmentView,
   type ChainRef,
-  changeAssignment,
   COORDINATORS,
   deleteAssignment,
   type PartitionAssignment,
@@ -34,6 +34,7 @@ export interface ControllerOptions {
   readonly signal: AbortSignal;
   readonly membership: Membership;
   readonly assignments: AssignmentView;
+  readonly records: AssignmentWriter;
   readonly topics: () => Iterable<TopicInfo>;
 }
 
@@ -76,7 +77,7 @@ export class Controller {
       topicId !== COORDINATORS && assignments.of(topicId) === undefined;
     const dead = changes.some(([topicId]) => isUnknown(topicId)) ? await this.#deadChains() : [];
     await inParallel(
-      ASSIGNMENTS_PARALLEL,
+      changes.length,
       changes,
       ([topicId, targets]) => this.#write(topicId, targets, isUnknown(topicId) ? dead : []),
     );
@@ -116,16 +117,26 @@ export class Controller {
     return brokers;
   }
 
-  /** `sources`: of a topic that has no record yet. */
+  /**
+   * `sources`: of a topic that has no record yet. Where nobody led and nothing lies in a chain, the
+   * target is made the owner at once.
+   */
   async #write(
     topicId: string,
     targets: readonly number[],
     sources: readonly ChainRef[],
   ): Promise<void> {
-    await changeAssignment(this.options.metadata, topicId, (present) => {
+    const { records, membership } = this.options;
+    await records.change(topicId, (present) => {
       if (!differs(present, targets)) return undefined;
       const fresh = { ...UNASSIGNED, sources: present === undefined ? sources : [] };
-      const next = targets.map((target, at) => ({ ...present?.[at] ?? fresh, target }));
+      const next = targets.map((target, at): PartitionAssignment => {
+        const partition = { ...present?.[at] ?? fresh, target };
+        const { owner, sources, leaderEpoch } = partition;
+        const taker = membership.incarnation(target);
+        if (owner !== undefined || sources.length > 0 || taker === undefined) return partition;
+        return { ...partition, owner: taker, leaderEpoch: leaderEpoch + 1 };
+      });
       // The view of topics may be behind the record: what it doesn't know stays.
       return [...next, ...present?.slice(targets.length) ?? []];
     });

@@ -33,7 +33,11 @@ interface Answer {
   readonly incarnation: number;
   readonly start: Moment;
   readonly end: Moment;
+  readonly version: number;
 }
+
+/** Before, NOT_LEADER_OR_FOLLOWER stands for KAFKA_STORAGE_ERROR, too (KIP-112). */
+const STORAGE_ERROR_SINCE = 4;
 
 export class IdempotentProducer extends Actor {
   readonly #targets = new Map<string, Target>();
@@ -171,7 +175,7 @@ export class IdempotentProducer extends Actor {
       const partition = answer.responses[0]!.partitionResponses[0]!;
       const incarnation = this.stage.incarnationOf(wire.server);
       const { errorCode: code, baseOffset } = partition;
-      return { code, baseOffset, incarnation, start, end };
+      return { code, baseOffset, incarnation, start, end, version };
     } catch (error) {
       if (!(error instanceof Unanswered)) throw error;
       return undefined;
@@ -190,7 +194,9 @@ export class IdempotentProducer extends Actor {
       return false;
     }
     const { call } = batch;
-    if (answer.code === ErrorCode.NOT_LEADER_OR_FOLLOWER) {
+    if (
+      answer.code === ErrorCode.NOT_LEADER_OR_FOLLOWER && answer.version >= STORAGE_ERROR_SINCE
+    ) {
       const { topicId, partition } = call;
       const { incarnation, start, end } = answer;
       this.stage.history.notLeader.push({ incarnation, topicId, partition, start, end });
