@@ -815,6 +815,36 @@ const operations = {
     scope: "cluster",
     doc: "When metadata in etcd is copied to the bucket, by the controller; `off`: never.",
   }),
+  operatorEtcdSnapshotBucket: row({
+    category: "operations",
+    kind: BUCKET,
+    default: null,
+    scope: "cluster",
+    doc: "A bucket of the snapshots' own, with the keys, region and TLS of KAFSCALE_S3_*. Unset: " +
+      "where the log is.",
+  }),
+  operatorEtcdSnapshotS3Endpoint: row({
+    category: "operations",
+    kind: ENDPOINT,
+    default: null,
+    scope: "cluster",
+    doc: "Endpoint of that bucket. Unset: KAFSCALE_S3_ENDPOINT.",
+  }),
+  operatorEtcdSnapshotCreateBucket: row({
+    category: "operations",
+    kind: boolean(),
+    default: false,
+    scope: "cluster",
+    doc: "Make that bucket where it does not exist.",
+  }),
+  operatorEtcdSnapshotProtectBucket: row({
+    category: "operations",
+    kind: boolean(),
+    default: false,
+    scope: "cluster",
+    doc: "Turn versioning on for that bucket, and public access off. Old versions stay until a " +
+      "lifecycle rule of yours removes them.",
+  }),
   operatorEtcdSnapshotPrefix: row({
     category: "operations",
     kind: text("1 to 200 letters, digits, _ . / or -", /^[\w][\w./-]{0,199}$/),

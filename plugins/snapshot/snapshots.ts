@@ -8,8 +8,6 @@ import type { MetadataStore } from "../../core/metadata/metadata_store.ts";
 import { decodeSnapshot, type SnapshotEntry } from "../../core/metadata/snapshot_format.ts";
 import type { ObjectInfo, ObjectStore } from "../../core/storage/object_store.ts";
 
-export const SNAPSHOT_PREFIX = "etcd-snapshots";
-
 /** Where a cluster's snapshots are. */
 export interface SnapshotPlace {
   readonly store: ObjectStore;
