@@ -805,8 +805,30 @@ const operations = {
     default: null,
     scope: "broker",
     doc:
-      "Where the gRPC service `kafscale.control` (docs/formats/control.proto) is served, without " +
-      "TLS; unset or `off`: nowhere. Whoever reaches it can read what is not secret.",
+      "Where the gRPC service `kafscale.control` (docs/formats/control.proto) is served; unset " +
+      "or `off`: nowhere. Whoever reaches it can read what is not secret.",
+  }),
+  controlCertFile: row({
+    category: "operations",
+    kind: optional(text("a path", /^[^\0]+$/)),
+    default: null,
+    scope: "broker",
+    doc: "PEM file with the certificate of that service, which then speaks TLS alone.",
+  }),
+  controlKeyFile: row({
+    category: "operations",
+    kind: optional(text("a path", /^[^\0]+$/)),
+    default: null,
+    scope: "broker",
+    doc: "PEM file with the key of that certificate.",
+  }),
+  controlClientCaFile: row({
+    category: "operations",
+    kind: optional(text("a path", /^[^\0]+$/)),
+    default: null,
+    scope: "broker",
+    doc: "PEM file with the authority that signs the certificates of those who may connect to " +
+      "that service. Unset: they need none.",
   }),
   operatorEtcdSnapshotSchedule: row({
     category: "operations",
