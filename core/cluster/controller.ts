@@ -64,17 +64,18 @@ export class Controller {
   }
 
   async #assign(): Promise<void> {
-    const { membership, assignments, topics } = this.options;
+    const { membership, records, topics } = this.options;
     if (!membership.isController) return;
     const brokers = this.#brokers();
     const known = Array.from(topics(), ({ id, partitionCount }) => ({ id, partitionCount }));
-    const previous = (topicId: string, at: number) => assignments.partition(topicId, at);
+    // With what was written here and is not in the view yet: else it would be moved at once.
+    const previous = (topicId: string, at: number) => records.partitions(topicId)?.[at];
     // Apart, so that each is balanced by itself.
     const changes = [[SHARDS], known].flatMap((group) => [...assign(previous, brokers, group)])
-      .filter(([topicId, targets]) => differs(assignments.of(topicId)?.partitions, targets));
+      .filter(([topicId, targets]) => differs(records.partitions(topicId), targets));
     // The coordinators have no log that could lie anywhere.
     const isUnknown = (topicId: string) =>
-      topicId !== COORDINATORS && assignments.of(topicId) === undefined;
+      topicId !== COORDINATORS && records.partitions(topicId) === undefined;
     const dead = changes.some(([topicId]) => isUnknown(topicId)) ? await this.#deadChains() : [];
     await inParallel(
       changes.length,

@@ -22,7 +22,7 @@ import { MetadataError, type MetadataStore, type Op, type Revision } from "./met
 const TOGETHER_ATTEMPTS = 4;
 const ATTEMPTS_MAX = 100;
 /** Records; what is forgotten costs a transaction that fails, and a read. */
-const WRITTEN_KEPT_MAX = 4_096;
+const WRITTEN_KEPT_MAX = 20_000;
 
 type Partitions = readonly PartitionAssignment[];
 
@@ -79,6 +79,11 @@ export class AssignmentWriter {
     else waiting.push({ change, done });
     this.#schedule();
     return done.promise;
+  }
+
+  /** The record as the view has it, or as it was written here since; undefined: neither knows. */
+  partitions(topicId: string): Partitions | undefined {
+    return this.#known(topicId).partitions;
   }
 
   /** All that is asked in one turn goes together. */

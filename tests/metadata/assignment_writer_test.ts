@@ -154,3 +154,18 @@ Deno.test("change() cuts transactions by bytes", async () => {
   for (const tx of s.noted) assert(bytes(tx) < 1_024 * 1_024, `${bytes(tx)} bytes`);
   assertEquals((await viewOf(s.metadata)).of("e")?.partitions.length, 8_000);
 });
+
+Deno.test("partitions() has what was written here before the view has it", async () => {
+  const s = scene(1);
+  await s.made;
+  const [topic] = s.ids;
+  const view = await viewOf(s.metadata);
+  const writer = new AssignmentWriter(s.store, view);
+  await writer.change(topic!, raised(0));
+  assertEquals(epochs(view.of(topic!)?.partitions), [0, 0, 0]);
+  assertEquals(epochs(writer.partitions(topic!)), [1, 0, 0]);
+  await changeAssignment(s.metadata.connect(), topic!, raised(1));
+  view.load((await s.metadata.connect().list(ASSIGNMENTS_PREFIX)).entries);
+  assertEquals(epochs(writer.partitions(topic!)), [1, 1, 0]);
+  assertEquals(writer.partitions("unknown"), undefined);
+});
