@@ -7,21 +7,23 @@ import manifest from "./deno.json" with { type: "json" };
 type Config = BrokerOptions["config"];
 
 /** What brokers work on. */
-interface Drivers extends Pick<BrokerOptions, "metadata" | "store"> {
+interface Drivers extends Pick<BrokerOptions, "metadata" | "store" | "backups"> {
   close(): Promise<void>;
 }
 
 async function openDrivers(config: Config, runtime: Runtime): Promise<Drivers> {
-  const { openMetadata, openStore } = await import("./drivers/mod.ts");
+  const { openMetadata, openSnapshotBucket, openStore } = await import("./drivers/mod.ts");
+  const backups = await openSnapshotBucket({ config, runtime });
   // metadata first: it locks the data directory against a second broker
   const metadata = await openMetadata({ config, runtime });
   try {
     const store = await openStore({ config, runtime });
     const close = async () => {
+      await backups?.store.close();
       await store.close();
       await metadata.close();
     };
-    return { metadata, store, close };
+    return { metadata, store, backups, close };
   } catch (error) {
     await metadata.close();
     throw error;
@@ -45,10 +47,10 @@ async function startBroker(
   let drivers: Drivers | undefined;
   try {
     drivers = await open(config, runtime);
-    const { metadata, store } = drivers;
+    const { close: _, ...stores } = drivers;
     const { version } = manifest;
     const onFatal = failed.resolve;
-    const broker = await core.createBroker({ config, runtime, store, metadata, version, onFatal });
+    const broker = await core.createBroker({ config, runtime, ...stores, version, onFatal });
     const view = broker.view();
     // not awaited: clients are served meanwhile, and faults of plugins are theirs alone
     void plugins.start(view);
@@ -80,13 +82,13 @@ async function openBrokers(config: Config, log: Log): Promise<ProcessBrokers> {
     import("./drivers/mod.ts"),
   ]);
   const runtime = systemRuntime(log);
-  const { store, ...drivers } = await openDrivers(config, runtime);
+  const { store, backups, ...drivers } = await openDrivers(config, runtime);
   const shared = await shareMetadata({ store: drivers.metadata, timers: runtime.timers });
   return {
     start: async (config, log) => {
       const metadata = shared.connect();
       const close = () => metadata.close();
-      const open = () => Promise.resolve({ metadata, store, close });
+      const open = () => Promise.resolve({ metadata, store, backups, close });
       const broker = await startBroker(config, log, open);
       const kill = () => {
         metadata.abandon();
@@ -96,6 +98,7 @@ async function openBrokers(config: Config, log: Log): Promise<ProcessBrokers> {
     },
     expireKilled: () => shared.expire(),
     close: async () => {
+      await backups?.store.close();
       await store.close();
       await shared.close();
     },
@@ -113,6 +116,13 @@ const wiring: Omit<Wiring, "commit"> = {
       import("./drivers/mod.ts"),
     ]);
     return openStore({ config, runtime: systemRuntime(log), readOnly: access === "read" });
+  },
+  openSnapshotBucket: async (config, log) => {
+    const [{ systemRuntime }, { openSnapshotBucket }] = await Promise.all([
+      import("./core/runtime/system.ts"),
+      import("./drivers/mod.ts"),
+    ]);
+    return await openSnapshotBucket({ config, runtime: systemRuntime(log) });
   },
   openMetadata: async (config, log, access) => {
     const [{ systemRuntime }, { openMetadata }] = await Promise.all([

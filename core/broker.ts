@@ -33,7 +33,7 @@ import type { MetadataStore } from "./metadata/metadata_store.ts";
 import { ProducerIds } from "./metadata/producer_ids.ts";
 import { topicSettings } from "./metadata/topic_config.ts";
 import { TopicRegistry } from "./metadata/topics.ts";
-import type { BrokerView } from "./plugin/broker_view.ts";
+import type { Backups, BrokerView } from "./plugin/broker_view.ts";
 import { type ServingParts, viewOf } from "./plugin/view.ts";
 import { invariant } from "./runtime/assert.ts";
 import type { Runtime } from "./runtime/runtime.ts";
@@ -56,6 +56,8 @@ export interface BrokerOptions {
   readonly runtime: Runtime;
   readonly store: ObjectStore;
   readonly metadata: MetadataStore;
+  /** Where copies of the metadata go; left out: into `store`. */
+  readonly backups?: Pick<Backups, "store" | "prepare"> | undefined;
   /** Other brokers share store and metadata; left out: what the settings say. */
   readonly clustered?: boolean;
   /** Of the program, for the view. */
@@ -348,6 +350,7 @@ class BrokerProcess implements Broker {
       ...this.#parts,
       store: this.#store,
       metadata: this.options.metadata,
+      backups: this.options.backups,
       version: this.options.version ?? "unknown",
       startedAtMs: this.#startedAtMs,
       stopping: () => this.#stopByMs !== undefined,

@@ -122,6 +122,48 @@ export async function openStore(options: DriverOptions): Promise<ObjectStore> {
   return await open("storage", "openObjectStore", STORAGE, options);
 }
 
+/** A bucket for snapshots alone. */
+export interface SnapshotBucket {
+  readonly store: ObjectStore;
+  /** Makes and protects it as the settings ask, once; rejects with one sentence. */
+  prepare(): Promise<void>;
+}
+
+/**
+ * Where snapshots go, if the settings name another bucket than the log's. Rejects with one sentence
+ * where they ask for what a log's bucket must not have.
+ */
+export async function openSnapshotBucket(
+  { config, runtime }: DriverOptions,
+): Promise<SnapshotBucket | undefined> {
+  const create = config.operatorEtcdSnapshotCreateBucket;
+  const protect = config.operatorEtcdSnapshotProtectBucket;
+  const { snapshotBucket } = await import("./storage/s3_wire/bucket_settings.ts");
+  const settings = snapshotBucket(config);
+  if (settings === undefined) {
+    if (!protect) return undefined;
+    throw new Error(
+      "KAFSCALE_OPERATOR_ETCD_SNAPSHOT_PROTECT_BUCKET would keep all that the log deletes: set " +
+        "KAFSCALE_OPERATOR_ETCD_SNAPSHOT_BUCKET to a bucket of the snapshots' own",
+    );
+  }
+  const options = { ...settings, runtime };
+  const store = config.storage === "minio"
+    ? (await import("./storage/minio/driver.ts")).openMinioStore(options)
+    : await (await import("./storage/s3/driver.ts")).openS3Store(options);
+  let prepared: Promise<void> | undefined;
+  const prepare = async () => {
+    if (!create && !protect) return;
+    const { prepareBucket } = await import("./storage/s3/bucket_admin.ts");
+    prepared ??= prepareBucket(options, { create, protect });
+    await prepared.catch((error) => {
+      prepared = undefined;
+      throw error;
+    });
+  };
+  return { store, prepare };
+}
+
 /** The metadata store that the settings name. */
 export function openMetadata(options: DriverOptions): Promise<MetadataStore> {
   return open("metadata", "openMetadataStore", METADATA, options);

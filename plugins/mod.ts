@@ -37,11 +37,14 @@ const BUILT_IN: Readonly<Record<string, BuiltIn>> = {
   control: {
     load: async () => (await import("./control/plugin.ts")).plugin,
     wanted: ({ controlAddr }) => controlAddr !== null,
-    settings: ({ controlAddr, opsToken, metricsTopicsMax, metricsGroupsMax }) => ({
-      address: controlAddr,
-      token: opsToken,
-      topicsMax: metricsTopicsMax,
-      groupsMax: metricsGroupsMax,
+    settings: (config) => ({
+      address: config.controlAddr,
+      certFile: config.controlCertFile,
+      keyFile: config.controlKeyFile,
+      clientCaFile: config.controlClientCaFile,
+      token: config.opsToken,
+      topicsMax: config.metricsTopicsMax,
+      groupsMax: config.metricsGroupsMax,
     }),
     roots: ["/plugins/control/"],
   },

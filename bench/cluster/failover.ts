@@ -17,6 +17,8 @@ const BROKERS = 3;
 const TAKE_OVER_MARGIN_MS = 2_000;
 const HAND_OVER_MS_MAX = 300;
 const SAMPLED = 10;
+/** A producer that is not at the next leader by then is a fault. */
+const MOVED_WITHIN_MS = 20_000;
 
 /** Partitions by the broker that takes their records. */
 async function ledBy(cluster: BrokerCluster, topic: string, count: number): Promise<number[][]> {
@@ -58,7 +60,8 @@ async function handOver(cluster: BrokerCluster, topic: string, count: number): P
   await pause(2_000);
   for (const producer of producers) producer.reset();
   await cluster.brokers[1]!.terminate();
-  await pause(500);
+  const endMs = performance.now() + MOVED_WITHIN_MS;
+  while (producers.some(({ moves }) => moves === 0) && performance.now() < endMs) await pause(20);
   await Promise.all(producers.map((each) => each.stop()));
   const moved = producers.filter(({ moves }) => moves > 0);
   if (moved.length < producers.length) {

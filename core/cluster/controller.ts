@@ -3,11 +3,11 @@
  * where they differ. Every broker has one; only that of the broker that holds the controller's key
  * does anything, and two at once could only overwrite each other's targets by compare-and-set.
  */
-import { ASSIGNMENTS_PARALLEL, COORDINATOR_SHARDS, OWNER_ABSENCE_MS } from "../config/limits.ts";
+import { COORDINATOR_SHARDS, OWNER_ABSENCE_MS } from "../config/limits.ts";
+import type { AssignmentWriter } from "../metadata/assignment_writer.ts";
 import {
   type AssignmentView,
   type ChainRef,
-  changeAssignment,
   COORDINATORS,
   deleteAssignment,
   type PartitionAssignment,
@@ -34,6 +34,7 @@ export interface ControllerOptions {
   readonly signal: AbortSignal;
   readonly membership: Membership;
   readonly assignments: AssignmentView;
+  readonly records: AssignmentWriter;
   readonly topics: () => Iterable<TopicInfo>;
 }
 
@@ -63,20 +64,21 @@ export class Controller {
   }
 
   async #assign(): Promise<void> {
-    const { membership, assignments, topics } = this.options;
+    const { membership, records, topics } = this.options;
     if (!membership.isController) return;
     const brokers = this.#brokers();
     const known = Array.from(topics(), ({ id, partitionCount }) => ({ id, partitionCount }));
-    const previous = (topicId: string, at: number) => assignments.partition(topicId, at);
+    // With what was written here and is not in the view yet: else it would be moved at once.
+    const previous = (topicId: string, at: number) => records.partitions(topicId)?.[at];
     // Apart, so that each is balanced by itself.
     const changes = [[SHARDS], known].flatMap((group) => [...assign(previous, brokers, group)])
-      .filter(([topicId, targets]) => differs(assignments.of(topicId)?.partitions, targets));
+      .filter(([topicId, targets]) => differs(records.partitions(topicId), targets));
     // The coordinators have no log that could lie anywhere.
     const isUnknown = (topicId: string) =>
-      topicId !== COORDINATORS && assignments.of(topicId) === undefined;
+      topicId !== COORDINATORS && records.partitions(topicId) === undefined;
     const dead = changes.some(([topicId]) => isUnknown(topicId)) ? await this.#deadChains() : [];
     await inParallel(
-      ASSIGNMENTS_PARALLEL,
+      changes.length,
       changes,
       ([topicId, targets]) => this.#write(topicId, targets, isUnknown(topicId) ? dead : []),
     );
@@ -116,16 +118,26 @@ export class Controller {
     return brokers;
   }
 
-  /** `sources`: of a topic that has no record yet. */
+  /**
+   * `sources`: of a topic that has no record yet. Where nobody led and nothing lies in a chain, the
+   * target is made the owner at once.
+   */
   async #write(
     topicId: string,
     targets: readonly number[],
     sources: readonly ChainRef[],
   ): Promise<void> {
-    await changeAssignment(this.options.metadata, topicId, (present) => {
+    const { records, membership } = this.options;
+    await records.change(topicId, (present) => {
       if (!differs(present, targets)) return undefined;
       const fresh = { ...UNASSIGNED, sources: present === undefined ? sources : [] };
-      const next = targets.map((target, at) => ({ ...present?.[at] ?? fresh, target }));
+      const next = targets.map((target, at): PartitionAssignment => {
+        const partition = { ...present?.[at] ?? fresh, target };
+        const { owner, sources, leaderEpoch } = partition;
+        const taker = membership.incarnation(target);
+        if (owner !== undefined || sources.length > 0 || taker === undefined) return partition;
+        return { ...partition, owner: taker, leaderEpoch: leaderEpoch + 1 };
+      });
       // The view of topics may be behind the record: what it doesn't know stays.
       return [...next, ...present?.slice(targets.length) ?? []];
     });

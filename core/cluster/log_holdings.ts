@@ -5,7 +5,7 @@ import { rewriteWhole } from "../log/rewrite.ts";
 import { COORDINATORS } from "../metadata/assignments.ts";
 import { StoreError } from "../storage/object_store.ts";
 import type { WalChain } from "../storage/wal/chain.ts";
-import type { Holdings, PartitionRef } from "./ownership.ts";
+import type { Holdings, PartitionRef } from "./holdings.ts";
 
 /** The coordinators' side of a move. */
 export interface Shards {

@@ -100,6 +100,12 @@ export class Membership {
     return this.#live.get(chain.brokerId)?.epoch === chain.brokerEpoch;
   }
 
+  /** The one that is registered with the id. */
+  incarnation(brokerId: number): ChainRef | undefined {
+    const live = this.#live.get(brokerId);
+    return live && { brokerId, brokerEpoch: live.epoch };
+  }
+
   get controllerId(): number {
     return this.#controller?.brokerId ?? -1;
   }

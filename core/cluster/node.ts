@@ -5,6 +5,7 @@
 import type { FollowContext } from "../log/followed_log.ts";
 import type { BrokerInfo, ClusterView } from "../handlers/rooms.ts";
 import { FOLLOW_PACE_MIN_MS } from "../config/limits.ts";
+import { AssignmentWriter } from "../metadata/assignment_writer.ts";
 import { AssignmentView, type ChainRef, sameChain } from "../metadata/assignments.ts";
 import { Follower } from "../metadata/follower.ts";
 import { ASSIGNMENTS_PREFIX } from "../metadata/keys.ts";
@@ -18,7 +19,8 @@ import { clusterView } from "./cluster_view.ts";
 import { Controller } from "./controller.ts";
 import { FollowedLogs } from "./followed_logs.ts";
 import { Membership } from "./membership.ts";
-import { type Holdings, Ownership } from "./ownership.ts";
+import type { Holdings } from "./holdings.ts";
+import { Ownership } from "./ownership.ts";
 import { Preferences } from "./preferences.ts";
 
 const DRAIN_LOOK_MS = 20;
@@ -49,6 +51,7 @@ export interface ClusterNodeOptions {
 
 export class ClusterNode {
   readonly assignments = new AssignmentView();
+  readonly #records: AssignmentWriter;
   #membership: Membership | undefined;
   #ownership: Ownership | undefined;
   #controller: Controller | undefined;
@@ -64,6 +67,7 @@ export class ClusterNode {
 
   constructor(readonly options: ClusterNodeOptions) {
     const { runtime, metadata } = options;
+    this.#records = new AssignmentWriter(metadata, this.assignments);
     this.#follower = new Follower({
       runtime,
       store: metadata,
@@ -149,8 +153,10 @@ export class ClusterNode {
       self: me,
       signal,
       assignments,
+      records: this.#records,
       holdings,
       isLive: (chain: ChainRef) => membership.isLive(chain),
+      incarnation: (brokerId: number) => membership.incarnation(brokerId),
       exists: (topicId: string) => topics.byId(topicId) !== undefined,
       fenced: this.options.fenced,
     };
@@ -160,6 +166,7 @@ export class ClusterNode {
       ...this.options,
       membership,
       assignments,
+      records: this.#records,
       topics: () => topics.all(),
     });
     this.#reaper = new ChainReaper({ ...this.options, membership, assignments });
@@ -199,7 +206,12 @@ export class ClusterNode {
         clusterId,
         present,
         this.assignments,
-        new Preferences({ ...this.options, membership: present, assignments: this.assignments }),
+        new Preferences({
+          ...this.options,
+          membership: present,
+          assignments: this.assignments,
+          records: this.#records,
+        }),
         this.options.address,
         shardOf,
       );

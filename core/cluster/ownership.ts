@@ -5,7 +5,7 @@
  *
  * | a partition's record | this broker is the target | it isn't |
  * |---|---|---|
- * | owner: this incarnation | leads | leads, releases, then: no owner |
+ * | owner: this incarnation | leads | leads, releases, then: the target |
  * | owner: none | takes | – |
  * | owner: another, live | waits for its release | – |
  * | owner: another, gone | seals its chain, takes | – |
@@ -14,8 +14,13 @@
  * sealed and a compare-and-set of its own has made it the owner. That write raises the leader epoch
  * each time, so one before it whose outcome wasn't known can take effect no more. What releases and
  * covers compares the leader epoch in which it began.
+ *
+ * Who releases makes the target's incarnation the owner in the same write, and so does the
+ * controller where nobody led before: nothing lies in any chain then. A broker that finds itself
+ * the owner so leads at once, unless it led or tried to in that leader epoch: a write of its own
+ * may be on its way then.
  */
-import { ASSIGNMENTS_PARALLEL } from "../config/limits.ts";
+import type { AssignmentWriter } from "../metadata/assignment_writer.ts";
 import {
   type AssignmentView,
   type ChainRef,
@@ -27,41 +32,23 @@ import {
 import type { RecoveredEntries } from "../log/recovered.ts";
 import { inParallel } from "../runtime/in_parallel.ts";
 import { Repeater } from "../runtime/repeater.ts";
+import { Semaphore } from "../runtime/semaphore.ts";
+import type { Holdings, PartitionRef } from "./holdings.ts";
+import { Led } from "./led.ts";
 import { distinctChains, isGone, readSealed, type TakeoverOptions } from "./takeover.ts";
 
-/** Partitions that are released at the same time. */
+/** Partitions that are released at the same time: most of it while they are led on. */
 const RELEASES_PARALLEL = 8;
-
-/** A partition of a topic, or a shard of the coordinators. */
-export interface PartitionRef {
-  readonly topicId: string;
-  readonly partition: number;
-}
-
-/** What ownership moves: the logs of topics, and the shards of the coordinators. */
-export interface Holdings {
-  /** Entries of partitions that are about to be led, before they are. */
-  found(entries: RecoveredEntries): void;
-  gained(partition: PartitionRef): void;
-  /** Makes a hand-over short, while the partition is led on. */
-  prepare(partition: PartitionRef): Promise<void>;
-  /**
-   * Takes nothing more for the partition, and resolves when all of it is durable where the next
-   * leader finds it without a chain.
-   */
-  handOver(partition: PartitionRef): Promise<void>;
-  /** The hand-over failed: leads on. */
-  resume(partition: PartitionRef): void;
-  /** Leads it no more: drops what is in memory, wakes who waits. */
-  lost(partition: PartitionRef): void;
-  /** Nothing of the partition lies in other chains any more, once this resolves. */
-  cover(partition: PartitionRef): Promise<void>;
-}
+/** Those of them that nobody leads for the moment: few, so that each moment is short. */
+const HAND_OVERS_PARALLEL = 4;
 
 export interface OwnershipOptions extends TakeoverOptions {
   readonly assignments: AssignmentView;
+  readonly records: AssignmentWriter;
   readonly holdings: Holdings;
   readonly isLive: (chain: ChainRef) => boolean;
+  /** The broker's incarnation that is registered. */
+  readonly incarnation: (brokerId: number) => ChainRef | undefined;
   /** Whether the topic is known here; what isn't is taken when it is. */
   readonly exists: (topicId: string) => boolean;
   /** A record says that others have sealed this incarnation's chain: it is over. */
@@ -77,13 +64,13 @@ interface Take {
 }
 
 export class Ownership {
-  /** Topic id → partition → leader epoch. */
-  readonly #led = new Map<string, Map<number, number>>();
+  readonly #led = new Led();
   /** Led, with entries in other chains: `topic id/partition` → the leader epoch. */
   readonly #uncovered = new Map<string, number>();
   readonly #moves: Repeater;
   /** By itself, since it may take long, and who leads nothing yet must not wait for it. */
   readonly #releases: Repeater;
+  readonly #handOvers = new Semaphore(HAND_OVERS_PARALLEL);
   readonly #covering: Repeater;
 
   constructor(readonly options: OwnershipOptions) {
@@ -111,24 +98,24 @@ export class Ownership {
   }
 
   leads(topicId: string, partition: number): boolean {
-    return this.#led.get(topicId)?.has(partition) ?? false;
+    return this.#led.epoch(topicId, partition) >= 0;
   }
 
   /** -1 when it isn't led here. */
   leaderEpoch(topicId: string, partition: number): number {
-    return this.#led.get(topicId)?.get(partition) ?? -1;
+    return this.#led.epoch(topicId, partition);
   }
 
   /** Partitions and shards that this incarnation has not let go, as far as records say. */
   get count(): number {
-    let count = this.#unwanted((ref) => !this.leads(ref.topicId, ref.partition)).length;
-    for (const partitions of this.#led.values()) count += partitions.size;
-    return count;
+    return this.#led.count +
+      this.#unwanted((ref) => !this.leads(ref.topicId, ref.partition)).length;
   }
 
   async #move(): Promise<void> {
     this.#drop();
     if (this.#isSealed()) return this.options.fenced();
+    this.#accept();
     await this.#takeAll();
     await this.#giveUp();
     if (this.#uncovered.size > 0) this.#covering.poke();
@@ -148,26 +135,40 @@ export class Ownership {
     return false;
   }
 
-  /** What another incarnation owns, or what is gone, isn't led here any more, whatever we think. */
+  /**
+   * What another incarnation owns, or owned meanwhile, or what is gone, isn't led here any more,
+   * whatever we think.
+   */
   #drop(): void {
-    const { assignments } = this.options;
-    for (const [topicId, partitions] of this.#led) {
-      for (const [partition, epoch] of [...partitions]) {
-        const record = assignments.partition(topicId, partition);
-        // The view may be behind our own compare-and-set.
-        const old = record !== undefined && record.leaderEpoch < epoch;
-        if (old || sameChain(record?.owner, this.options.self)) continue;
-        this.#lose(topicId, partition);
-      }
+    const { assignments, exists } = this.options;
+    for (const { topicId, partition, epoch } of this.#led.all()) {
+      const record = assignments.partition(topicId, partition);
+      // The view may be behind our own compare-and-set.
+      if (record !== undefined && record.leaderEpoch < epoch) continue;
+      if (record?.leaderEpoch === epoch && sameChain(record.owner, this.options.self)) continue;
+      this.#lose(topicId, partition);
     }
+    this.#led.forget((topicId) => !exists(topicId) && assignments.of(topicId) === undefined);
   }
 
   #lose(topicId: string, partition: number): void {
-    const partitions = this.#led.get(topicId);
-    if (!partitions?.delete(partition)) return;
-    if (partitions.size === 0) this.#led.delete(topicId);
+    if (!this.#led.lose(topicId, partition)) return;
     this.#uncovered.delete(`${topicId}/${partition}`);
     this.options.holdings.lost({ topicId, partition });
+  }
+
+  /** Leads what others made this incarnation's. */
+  #accept(): void {
+    const { assignments, self: me, exists, holdings } = this.options;
+    for (const { topicId, partitions } of assignments.all()) {
+      if (topicId !== COORDINATORS && !exists(topicId)) continue;
+      partitions.forEach(({ target, owner, sources, leaderEpoch }, partition) => {
+        if (target !== me.brokerId || !sameChain(owner, me) || sources.length > 0) return;
+        if (leaderEpoch <= this.#led.triedEpoch(topicId, partition)) return;
+        this.#led.lead(topicId, partition, leaderEpoch);
+        holdings.gained({ topicId, partition });
+      });
+    }
   }
 
   async #takeAll(): Promise<void> {
@@ -182,7 +183,7 @@ export class Ownership {
     );
     const byTopic = Map.groupBy(takes, ({ topicId }) => topicId);
     await inParallel(
-      ASSIGNMENTS_PARALLEL,
+      byTopic.size,
       byTopic,
       ([topicId, ofTopic]) => this.#takeTopic(topicId, ofTopic, entries),
     );
@@ -220,14 +221,15 @@ export class Ownership {
 
   /** The compare-and-set that makes this incarnation the owner, then the partitions themselves. */
   async #takeTopic(topicId: string, takes: readonly Take[], entries: RecoveredEntries) {
-    const { metadata, self, holdings, runtime } = this.options;
+    const { records, self, holdings, runtime } = this.options;
     let taken: Take[] = [];
-    const record = await changeAssignment(metadata, topicId, (present) => {
+    const record = await records.change(topicId, (present) => {
       if (present === undefined) return undefined;
       const next = [...present];
       taken = takes.filter(({ partition, seen, chains }) => {
         const now = present[partition];
         if (now === undefined || !sameHolders(now, seen)) return false;
+        this.#led.tries(topicId, partition, now.leaderEpoch + 1);
         next[partition] = {
           ...now,
           owner: self,
@@ -241,10 +243,8 @@ export class Ownership {
     const found = entries.takeTopic(topicId, taken.map(({ partition }) => partition));
     holdings.found(found);
     for (const { partition, chains } of taken) {
-      let partitions = this.#led.get(topicId);
-      if (partitions === undefined) this.#led.set(topicId, partitions = new Map());
       const { leaderEpoch } = record![partition]!;
-      partitions.set(partition, leaderEpoch);
+      this.#led.lead(topicId, partition, leaderEpoch);
       if (chains.length > 0) this.#uncovered.set(`${topicId}/${partition}`, leaderEpoch);
       holdings.gained({ topicId, partition });
     }
@@ -260,7 +260,7 @@ export class Ownership {
   async #giveUp(): Promise<void> {
     const refs = this.#unwanted(({ topicId, partition }) => !this.leads(topicId, partition));
     for (const [topicId, ofTopic] of Map.groupBy(refs, (ref) => ref.topicId)) {
-      await changeAssignment(this.options.metadata, topicId, (present) => {
+      await this.options.records.change(topicId, (present) => {
         let next = present;
         for (const { partition } of ofTopic) {
           const now = next?.[partition];
@@ -302,17 +302,28 @@ export class Ownership {
   }
 
   async #release(ref: PartitionRef): Promise<void> {
-    const { metadata, holdings } = this.options;
+    const epoch = this.leaderEpoch(ref.topicId, ref.partition);
+    if (epoch < 0) return;
+    await this.options.holdings.prepare(ref);
+    await this.#handOvers.acquire();
+    try {
+      await this.#handOver(ref, epoch);
+    } finally {
+      this.#handOvers.release();
+    }
+    this.#moves.poke();
+  }
+
+  /** What is between the last record here and the first one at the next owner. */
+  async #handOver(ref: PartitionRef, epoch: number): Promise<void> {
+    const { metadata, records, holdings, incarnation } = this.options;
     const { topicId, partition } = ref;
-    const epoch = this.leaderEpoch(topicId, partition);
     const leaves = (record: PartitionAssignment | undefined) =>
       record !== undefined && record.leaderEpoch === epoch && this.#shallLeave(record);
-    if (epoch < 0) return;
+    // Who cannot say that it has left leads on (I10).
+    const present = await changeAssignment(metadata, topicId, () => undefined);
+    if (!leaves(present?.[partition])) return;
     try {
-      await holdings.prepare(ref);
-      // Who cannot say that it has left leads on (I10).
-      const present = await changeAssignment(metadata, topicId, () => undefined);
-      if (!leaves(present?.[partition])) return;
       await holdings.handOver(ref);
     } catch (error) {
       holdings.resume(ref);
@@ -320,17 +331,18 @@ export class Ownership {
     }
     if (this.leaderEpoch(topicId, partition) !== epoch) return;
     this.#lose(topicId, partition);
-    await changeAssignment(metadata, topicId, (present) => {
+    await records.change(topicId, (present) => {
       const now = present?.[partition];
       if (now === undefined || !leaves(now)) return undefined;
-      return present!.with(partition, { ...now, owner: undefined, sources: [] });
+      const owner = incarnation(now.target);
+      const leaderEpoch = owner === undefined ? epoch : epoch + 1;
+      return present!.with(partition, { ...now, owner, leaderEpoch, sources: [] });
     });
-    this.#moves.poke();
   }
 
   /** Rewrites what lies in other chains, then takes them off the records' sources. */
   async #cover(): Promise<void> {
-    const { metadata, self, holdings } = this.options;
+    const { records, self, holdings } = this.options;
     const refs = [...this.#uncovered].map(([key, epoch]) => {
       const cut = key.lastIndexOf("/");
       return { topicId: key.slice(0, cut), partition: Number(key.slice(cut + 1)), key, epoch };
@@ -342,7 +354,7 @@ export class Ownership {
         if (still()) await holdings.cover(ref);
         if (still()) covered.push(ref);
       }
-      await changeAssignment(metadata, topicId, (present) => {
+      await records.change(topicId, (present) => {
         if (present === undefined || covered.length === 0) return undefined;
         const next = [...present];
         for (const { partition, epoch } of covered) {

@@ -5,8 +5,9 @@
  */
 import type { Placement } from "../handlers/rooms.ts";
 import { METADATA_VIEW_WAIT_MS } from "../config/limits.ts";
-import { type AssignmentView, changeAssignment } from "../metadata/assignments.ts";
-import { MetadataError, type MetadataStore } from "../metadata/metadata_store.ts";
+import type { AssignmentWriter } from "../metadata/assignment_writer.ts";
+import type { AssignmentView } from "../metadata/assignments.ts";
+import { MetadataError } from "../metadata/metadata_store.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { sleep } from "../runtime/sleep.ts";
 import type { Membership } from "./membership.ts";
@@ -15,9 +16,9 @@ const VIEW_LOOK_MS = 5;
 
 export interface PreferencesOptions {
   readonly runtime: Runtime;
-  readonly metadata: MetadataStore;
   readonly membership: Membership;
   readonly assignments: AssignmentView;
+  readonly records: AssignmentWriter;
 }
 
 export class Preferences {
@@ -41,7 +42,7 @@ export class Preferences {
 
   /** See ClusterView. Resolves once this broker's own view has it. */
   async prefer(topicId: string, wanted: ReadonlyMap<number, number | null>): Promise<void> {
-    const record = await changeAssignment(this.options.metadata, topicId, (present) => {
+    const record = await this.options.records.change(topicId, (present) => {
       const next = present?.map((partition, at) => {
         const asked = wanted.get(at);
         if (asked === undefined) return partition;

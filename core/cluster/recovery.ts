@@ -17,7 +17,7 @@ import type { Runtime } from "../runtime/runtime.ts";
 import type { ObjectStore } from "../storage/object_store.ts";
 import type { WalChain } from "../storage/wal/chain.ts";
 import { sealChain } from "../storage/wal/seal.ts";
-import { catchUpWithBucket } from "./older_metadata.ts";
+import { catchUpCluster, catchUpWithBucket } from "./older_metadata.ts";
 
 export interface RecoveryOptions {
   readonly runtime: Runtime;
@@ -42,7 +42,7 @@ export interface Incarnation {
  * all: `readOnly` takes one without a chain.
  */
 export async function join(o: RecoveryOptions, readOnly = false): Promise<Incarnation> {
-  await catchUpWithBucket(o);
+  await catchUpCluster(o);
   const brokerEpoch = readOnly
     ? await openReadOnlyIncarnation(o.metadata, o.brokerId)
     : (await openIncarnation(o.metadata, o.brokerId, true)).epoch;

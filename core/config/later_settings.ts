@@ -6,17 +6,13 @@ import { envName } from "./settings.ts";
 
 export interface LaterSetting {
   /** The part of the project that will read it. */
-  readonly part: "s3" | "snapshot" | "security" | "logging";
+  readonly part: "s3" | "security" | "logging";
   readonly doc: string;
   /** Its value is never printed. */
   readonly secret?: true;
 }
 
 export const LATER_SETTINGS: Readonly<Record<string, LaterSetting>> = {
-  operatorEtcdSnapshotBucket: { part: "snapshot", doc: "A bucket of their own for snapshots." },
-  operatorEtcdSnapshotS3Endpoint: { part: "snapshot", doc: "Endpoint of that bucket." },
-  operatorEtcdSnapshotCreateBucket: { part: "snapshot", doc: "Make that bucket." },
-  operatorEtcdSnapshotProtectBucket: { part: "snapshot", doc: "Versioning and no public access." },
   aclEnabled: { part: "security", doc: "Check access control lists." },
   aclJson: { part: "security", doc: "Access control lists as JSON." },
   aclFile: { part: "security", doc: "File with access control lists." },

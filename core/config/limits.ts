@@ -235,8 +235,14 @@ export const LEADERS_WAIT_MS = 5_000;
 export const FIRST_LEADERS_WAIT_MS = 1_000;
 export const LEADERS_LOOK_MS = 10;
 
-/** Records of topics that are changed at the same time. */
-export const ASSIGNMENTS_PARALLEL = 16;
+/** Assignment records that are written in one transaction, and their bytes; the rest goes in
+ * further ones. Each record is compared and put: etcd takes 128 operations and 1.5 MiB. */
+export const ASSIGNMENTS_PER_TRANSACTION_MAX = 64;
+export const ASSIGNMENT_BYTES_PER_TRANSACTION_MAX = 512 * 1024;
+
+/** Leader epochs that may have been given to a partition since the snapshot that metadata was
+ * restored from: its leader changed once a minute for half a day. */
+export const LEADER_EPOCHS_LOST_MAX = 1_000;
 
 /**
  * How long an owner whose registration is missing keeps its partitions. When the metadata service
@@ -267,6 +273,11 @@ invariant(FRAME_BYTES_MIN >= 8, "a request header does not fit the smallest fram
 invariant(
   GROUP_STATE_BYTES_MAX + OFFSET_BYTES_PER_TRANSACTION_MAX < 1_400 * 1024,
   "a group's largest transaction does not fit etcd's default request size",
+);
+invariant(
+  ASSIGNMENTS_PER_TRANSACTION_MAX + 3 <= 128 &&
+    ASSIGNMENT_BYTES_PER_TRANSACTION_MAX < 1_400 * 1024,
+  "a transaction of assignment records is larger than etcd takes",
 );
 invariant(
   OFFSETS_PER_TRANSACTION_MAX + 3 <= 128,

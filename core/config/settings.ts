@@ -805,8 +805,30 @@ const operations = {
     default: null,
     scope: "broker",
     doc:
-      "Where the gRPC service `kafscale.control` (docs/formats/control.proto) is served, without " +
-      "TLS; unset or `off`: nowhere. Whoever reaches it can read what is not secret.",
+      "Where the gRPC service `kafscale.control` (docs/formats/control.proto) is served; unset " +
+      "or `off`: nowhere. Whoever reaches it can read what is not secret.",
+  }),
+  controlCertFile: row({
+    category: "operations",
+    kind: optional(text("a path", /^[^\0]+$/)),
+    default: null,
+    scope: "broker",
+    doc: "PEM file with the certificate of that service, which then speaks TLS alone.",
+  }),
+  controlKeyFile: row({
+    category: "operations",
+    kind: optional(text("a path", /^[^\0]+$/)),
+    default: null,
+    scope: "broker",
+    doc: "PEM file with the key of that certificate.",
+  }),
+  controlClientCaFile: row({
+    category: "operations",
+    kind: optional(text("a path", /^[^\0]+$/)),
+    default: null,
+    scope: "broker",
+    doc: "PEM file with the authority that signs the certificates of those who may connect to " +
+      "that service. Unset: they need none.",
   }),
   operatorEtcdSnapshotSchedule: row({
     category: "operations",
@@ -814,6 +836,36 @@ const operations = {
     default: "0 * * * *",
     scope: "cluster",
     doc: "When metadata in etcd is copied to the bucket, by the controller; `off`: never.",
+  }),
+  operatorEtcdSnapshotBucket: row({
+    category: "operations",
+    kind: BUCKET,
+    default: null,
+    scope: "cluster",
+    doc: "A bucket of the snapshots' own, with the keys, region and TLS of KAFSCALE_S3_*. Unset: " +
+      "where the log is.",
+  }),
+  operatorEtcdSnapshotS3Endpoint: row({
+    category: "operations",
+    kind: ENDPOINT,
+    default: null,
+    scope: "cluster",
+    doc: "Endpoint of that bucket. Unset: KAFSCALE_S3_ENDPOINT.",
+  }),
+  operatorEtcdSnapshotCreateBucket: row({
+    category: "operations",
+    kind: boolean(),
+    default: false,
+    scope: "cluster",
+    doc: "Make that bucket where it does not exist.",
+  }),
+  operatorEtcdSnapshotProtectBucket: row({
+    category: "operations",
+    kind: boolean(),
+    default: false,
+    scope: "cluster",
+    doc: "Turn versioning on for that bucket, and public access off. Old versions stay until a " +
+      "lifecycle rule of yours removes them.",
   }),
   operatorEtcdSnapshotPrefix: row({
     category: "operations",

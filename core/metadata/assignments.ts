@@ -96,7 +96,7 @@ export async function deleteAssignment(store: MetadataStore, topicId: string): P
   await store.commit({ if: [], then: [{ delete: assignmentKey(topicId) }] });
 }
 
-function encodeAssignment({ topicId, partitions }: TopicAssignment): Uint8Array {
+export function encodeAssignment({ topicId, partitions }: TopicAssignment): Uint8Array {
   const chain = ({ brokerId, brokerEpoch }: ChainRef) => ({
     broker_id: brokerId,
     broker_epoch: brokerEpoch,
@@ -152,6 +152,16 @@ export class AssignmentView {
 
   partition(topicId: string, partition: number): PartitionAssignment | undefined {
     return this.#topics.get(topicId)?.value.partitions[partition];
+  }
+
+  /** The record with the revision of its last write. */
+  known(
+    topicId: string,
+  ):
+    | { readonly revision: Revision; readonly partitions: TopicAssignment["partitions"] }
+    | undefined {
+    const held = this.#topics.get(topicId);
+    return held && { revision: held.revision, partitions: held.value.partitions };
   }
 
   *all(): Generator<TopicAssignment> {

@@ -89,6 +89,8 @@ export interface BrokerView {
 export interface Backups {
   readonly namespace: string;
   readonly store: ObjectStore;
+  /** Makes the bucket fit for them, as settings ask; before the first one. Idempotent. */
+  prepare(): Promise<void>;
   /** A consistent copy of the metadata, as it is stored. */
   snapshot(): AsyncIterable<Uint8Array>;
   /** Whether this broker is the one of the cluster that makes them by itself: the controller. */

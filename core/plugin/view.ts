@@ -16,6 +16,7 @@ import type { BlockCache } from "../storage/block_cache.ts";
 import type { GuardedStore } from "../storage/guarded_store.ts";
 import type { WalChain } from "../storage/wal/chain.ts";
 import type {
+  Backups,
   BrokerIdentity,
   BrokerState,
   BrokerView,
@@ -54,6 +55,8 @@ export interface ServingParts {
 export interface ViewedRooms extends ServingParts {
   readonly store: GuardedStore;
   readonly metadata: MetadataStore;
+  /** Where copies of the metadata go; undefined: beside the records. */
+  readonly backups: Pick<Backups, "store" | "prepare"> | undefined;
   readonly version: string;
   /** Wall time. */
   readonly startedAtMs: number;
@@ -113,7 +116,8 @@ export function viewOf(of: ViewedRooms): { view: BrokerView; end: () => void } {
     },
     backups: {
       namespace: config.namespace,
-      store: of.store.patient,
+      store: of.backups?.store ?? of.store.patient,
+      prepare: () => of.backups?.prepare() ?? Promise.resolve(),
       snapshot: () => of.metadata.snapshot(),
       get mine() {
         return cluster.controllerId === cluster.brokerId && !of.stopping();

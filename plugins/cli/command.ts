@@ -60,6 +60,11 @@ export interface Wiring {
   openBrokers(config: Config, log: Log): Promise<ProcessBrokers>;
   /** The object store alone; for `read` it may be in use by a broker. */
   openStore(config: Config, log: Log, access: "read" | "write"): Promise<ObjectStore>;
+  /** Where snapshots go, if that is a bucket of their own. */
+  openSnapshotBucket(
+    config: Config,
+    log: Log,
+  ): Promise<{ readonly store: ObjectStore; prepare(): Promise<void> } | undefined>;
   /** The metadata store alone; for `read` it may be in use by a broker. */
   openMetadata(config: Config, log: Log, access: "read" | "write"): Promise<MetadataStore>;
   /** Store and metadata, to look at or, where `exclusive`, to repair. */

@@ -9,7 +9,6 @@ import {
   listSnapshots,
   readSnapshot,
   restoreSnapshot,
-  SNAPSHOT_PREFIX,
   type SnapshotPlace,
 } from "../snapshot/snapshots.ts";
 import { CliError, type Command, EXIT, type Invocation, UsageError } from "./command.ts";
@@ -31,7 +30,7 @@ export const command: Command = {
       name: "prefix",
       kind: "text",
       value: "PREFIX",
-      doc: `First part of the snapshots' keys. Default: ${SNAPSHOT_PREFIX}.`,
+      doc: "First part of the snapshots' keys. Default: KAFSCALE_OPERATOR_ETCD_SNAPSHOT_PREFIX.",
     },
     { name: "file", kind: "text", value: "FILE", doc: "create: a new file, not the bucket." },
     { name: "keep", kind: "whole", value: "N", doc: "create: delete all but the N newest." },
@@ -65,9 +64,11 @@ export const command: Command = {
       return EXIT.ok;
     }
     const access = action === "create" ? "write" : "read";
-    const store = await invocation.wiring.openStore(config, LOG, access);
+    const own = await invocation.wiring.openSnapshotBucket(config, LOG);
+    const store = own?.store ?? await invocation.wiring.openStore(config, LOG, access);
     try {
-      const prefix = invocation.args.text("prefix") ?? SNAPSHOT_PREFIX;
+      if (action === "create") await own?.prepare();
+      const prefix = invocation.args.text("prefix") ?? config.operatorEtcdSnapshotPrefix;
       const place = { store, prefix, namespace: config.namespace };
       await act({ invocation, config, place, name: rest[0] ?? "latest" });
     } finally {

@@ -268,6 +268,7 @@ const snapshot: Operation = {
   run: async ({ broker: { backups }, snapshotPrefix: prefix }) => {
     const { store, namespace } = backups;
     try {
+      await backups.prepare();
       return ok(await createSnapshot({ store, prefix, namespace }, backups, Date.now()));
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);

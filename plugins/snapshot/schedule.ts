@@ -72,7 +72,10 @@ export class SnapshotSchedule {
 
   async #work(due: boolean): Promise<void> {
     const { log, settings, broker: { backups } } = this.options;
-    if (this.#looks === 0 && settings.preflight) await this.#preflight();
+    if (this.#looks === 0) {
+      await backups.prepare();
+      if (settings.preflight) await this.#preflight();
+    }
     if (this.#looks % LIST_EVERY === 0) {
       this.#note(true, (await listSnapshots(this.#place)).at(-1)?.createdMs ?? null);
     }

@@ -5,10 +5,9 @@
  *                                                                         snapshot_format.ts)
  */
 import type { MetadataStore } from "../../core/metadata/metadata_store.ts";
+import { nameAllChains } from "../../core/metadata/older_assignments.ts";
 import { decodeSnapshot, type SnapshotEntry } from "../../core/metadata/snapshot_format.ts";
 import type { ObjectInfo, ObjectStore } from "../../core/storage/object_store.ts";
-
-export const SNAPSHOT_PREFIX = "etcd-snapshots";
 
 /** Where a cluster's snapshots are. */
 export interface SnapshotPlace {
@@ -60,9 +59,13 @@ export function readSnapshot(bytes: Uint8Array): Promise<SnapshotEntry[]> {
   return decodeSnapshot(ReadableStream.from([bytes]));
 }
 
-/** Replaces everything in `metadata`; nothing changes when the snapshot is damaged. */
-export function restoreSnapshot(metadata: MetadataStore, bytes: Uint8Array): Promise<void> {
-  return metadata.restore(ReadableStream.from([bytes]));
+/**
+ * Replaces everything in `metadata`, while no broker runs; nothing changes when the snapshot is
+ * damaged. What brokers of a cluster led since is found by whoever leads it next.
+ */
+export async function restoreSnapshot(metadata: MetadataStore, bytes: Uint8Array): Promise<void> {
+  await metadata.restore(ReadableStream.from([bytes]));
+  await nameAllChains(metadata);
 }
 
 /** How many keys there are below each first part of a key. */

@@ -1,6 +1,7 @@
 /** The benches at their smoke size: they run, and every record arrives. No figure is looked at. */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { javaIsThere } from "../../bench/end_to_end/java_tools.ts";
+import { haveTools } from "../clients/requirement.ts";
 import { haveMinio } from "../services/minio.ts";
 
 const REPO = new URL("../../", import.meta.url).pathname;
@@ -57,6 +58,24 @@ Deno.test({
       assert(out[way].puts[0].mbPerSecond > 0, way);
       assert(out[way].gets[0].mbPerSecond > 0, way);
     }
+  },
+});
+
+const clusters = haveTools("bench/cluster", "etcd") && await haveMinio("bench/cluster");
+
+Deno.test({
+  name: "bench/cluster takes over, hands over, and assigns all",
+  ignore: !clusters,
+  fn: async () => {
+    // at once: both wait for leases most of the time
+    const [failover, scale] = await Promise.all([
+      run("bench/cluster/failover.ts", ["--smoke"]),
+      run("bench/cluster/scale.ts", ["--smoke"]),
+    ]);
+    assertMatch(failover, /^producing to all of them again after \d+ ms: /m);
+    assertMatch(failover, /^a drained partition took no records for \d+ ms \(median of \d+\), /m);
+    assertMatch(scale, /^owners: \{"0":8,"1":8,"2":8\}$/m);
+    assertMatch(scale, /taken over -?\d+ ms after the lease, \d+ ms from the first to the last$/m);
   },
 });
 

@@ -90,6 +90,8 @@ export interface ConsumeArgs {
   readonly only?: number;
   /** Fail instead of falling back when an offset is out of range. */
   readonly strict?: boolean;
+  /** Where the consumer is, its client.rack (the agent of franz-go). */
+  readonly rack?: string;
 }
 
 export interface GroupArgs {

@@ -71,9 +71,10 @@ export class KcatReader implements AsyncDisposable {
     return this.records.length;
   }
 
-  /** The worst of the newest `of`. */
-  lateMs(of: number): number {
-    return Math.max(...this.#lateMs.slice(-of));
+  /** The worst of the newest `of`, or what a part of them, such as 0.5, did not exceed. */
+  lateMs(of: number, part = 1): number {
+    const newest = this.#lateMs.slice(-of).toSorted((a, b) => a - b);
+    return newest[Math.ceil(newest.length * part) - 1] ?? NaN;
   }
 
   /** Every record once, in order, at the offset of its number. */

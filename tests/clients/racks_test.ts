@@ -1,11 +1,12 @@
 /**
- * Consumers with client.rack on three broker processes in three racks, on a real etcd and a real
- * MinIO (KIP-392): the broker of their rack serves them, follows appends, and goes through the
- * leader's death; nothing is read twice or skipped.
+ * Consumers with client.rack (librdkafka, Java's, franz-go) on three broker processes in three
+ * racks, on a real etcd and a real MinIO (KIP-392): the broker of their rack serves them, follows
+ * appends, and goes through the leader's death; nothing is read twice or skipped.
  */
 import { assert, assertEquals, assertLess } from "@std/assert";
 import { Etcd } from "../services/etcd.ts";
 import { haveMinio, Minio } from "../services/minio.ts";
+import { goAgent } from "./agents.ts";
 import { BrokerCluster } from "./broker_cluster.ts";
 import { type BrokerProcess, targetIsApache } from "./broker_process.ts";
 import { fetchedBytes, figure } from "./broker_figures.ts";
@@ -81,6 +82,8 @@ async function near(cluster: BrokerCluster, host: ToolHost): Promise<void> {
   assertEquals(await bytesOf(first), 0, "Java's consumer was sent away, too");
   assert(await bytesOf(second) > before);
 
+  await franzGo(first, third);
+
   await first.kill();
   const written = writer.count;
   await caughtUp(written + 200);
@@ -94,9 +97,26 @@ async function near(cluster: BrokerCluster, host: ToolHost): Promise<void> {
   }
 }
 
+/** franz-go, which learns from the leader's answer where to fetch. */
+async function franzGo(leader: BrokerProcess, atRack: BrokerProcess): Promise<void> {
+  const before = await bytesOf(atRack);
+  const agent = await goAgent("franz", leader.bootstrap);
+  try {
+    const topic = { topic: TOPIC, partitions: 1, from: "earliest" as const };
+    const ask = { ...topic, count: 150, waitMs: 20_000, rack: RACKS[2]! };
+    const records = await agent.call("consume", ask);
+    const offsets = records.slice(0, 150).map(({ o }) => o);
+    assertEquals(offsets, Array.from({ length: 150 }, (_, at) => at));
+  } finally {
+    await agent.stop();
+  }
+  assertEquals(await bytesOf(leader), 0, "franz-go was sent away, too");
+  assert(await bytesOf(atRack) > before);
+}
+
 const NAME = "consumers with a rack";
 
-if (haveTools(NAME, "java", "javac", "mvn", "etcd", "kcat") && await haveMinio(NAME)) {
+if (haveTools(NAME, "java", "javac", "mvn", "go", "etcd", "kcat") && await haveMinio(NAME)) {
   Deno.test({
     name: `${NAME}: read at their rack's broker, through the leader's death, each record once`,
     ignore: targetIsApache(),

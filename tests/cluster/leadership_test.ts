@@ -1,7 +1,15 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { Ownership } from "../../core/cluster/ownership.ts";
 import { checkAlone, join, NotAloneError } from "../../core/cluster/recovery.ts";
-import { assignmentOf, AssignmentView, changeAssignment } from "../../core/metadata/assignments.ts";
+import { AssignmentWriter } from "../../core/metadata/assignment_writer.ts";
+import {
+  assignmentOf,
+  AssignmentView,
+  type ChainRef,
+  changeAssignment,
+  type PartitionAssignment,
+  UNASSIGNED,
+} from "../../core/metadata/assignments.ts";
 import { assignmentKey, CONTROLLER_KEY, liveBrokerKey } from "../../core/metadata/keys.ts";
 import { ErrorCode } from "../../core/protocol/errors.ts";
 import { memoryStore } from "../../drivers/storage/memory/driver.ts";
@@ -157,38 +165,51 @@ Deno.test("a broker that is about to register is not sealed for a topic that is 
   await s.stop();
 });
 
-Deno.test("an owner that only the view of brokers has not yet is not sealed", async () => {
-  const { scene: s, topic } = await scene(1);
-  const [owner] = s.nodes;
+/** One broker's leadership by itself, with a view that the test fills. */
+function lonelyOwnership(
+  s: ClusterScene,
+  self: ChainRef,
+  assignments: AssignmentView,
+  happened: string[] = [],
+): Ownership {
   const { runtime, objects } = s;
   const metadata = s.metadata.connect();
-  const assignments = new AssignmentView();
-  const entry = (await metadata.get(assignmentKey(topic)))!;
-  const { partitions } = assignmentOf(entry);
-  assert(partitions.every((each) => each.owner?.brokerId === owner!.brokerId));
-  assignments.load([entry]);
-  const ownership = new Ownership({
+  return new Ownership({
     runtime,
     store: memoryStore(objects, runtime),
     metadata,
     namespace: "ns",
-    // the target by its id; another incarnation, as after a restart
-    self: { brokerId: owner!.brokerId, brokerEpoch: owner!.brokerEpoch + 1 },
+    self,
     signal: new AbortController().signal,
     assignments,
+    records: new AssignmentWriter(metadata, assignments),
     holdings: {
       found: () => {},
-      gained: () => {},
+      gained: () => void happened.push("gained"),
       prepare: () => Promise.resolve(),
       handOver: () => Promise.resolve(),
       resume: () => {},
-      lost: () => {},
+      lost: () => void happened.push("lost"),
       cover: () => Promise.resolve(),
     },
     isLive: () => false,
+    incarnation: (brokerId) => ({ brokerId, brokerEpoch: 7 }),
     fenced: () => {},
     exists: () => true,
   });
+}
+
+Deno.test("an owner that only the view of brokers has not yet is not sealed", async () => {
+  const { scene: s, topic } = await scene(1);
+  const [owner] = s.nodes;
+  const assignments = new AssignmentView();
+  const entry = (await s.metadata.connect().get(assignmentKey(topic)))!;
+  const { partitions } = assignmentOf(entry);
+  assert(partitions.every((each) => each.owner?.brokerId === owner!.brokerId));
+  assignments.load([entry]);
+  // the target by its id; another incarnation, as after a restart
+  const self = { brokerId: owner!.brokerId, brokerEpoch: owner!.brokerEpoch + 1 };
+  const ownership = lonelyOwnership(s, self, assignments);
   ownership.poke();
   await s.settle();
   assertEquals(ownership.count, 0);
@@ -199,6 +220,100 @@ Deno.test("an owner that only the view of brokers has not yet is not sealed", as
   await s.settle();
   assertEquals(ownership.count, PARTITIONS, "once it is gone it is");
   await ownership.stop();
+  await s.stop();
+});
+
+Deno.test("who is made the owner leads at once, but not again in an epoch it led in", async () => {
+  const s = new ClusterScene();
+  const metadata = s.metadata.connect();
+  const assignments = new AssignmentView();
+  const self = { brokerId: 1, brokerEpoch: 5 };
+  const record = { ...UNASSIGNED, target: 1, owner: self, leaderEpoch: 4 };
+  const put = async (change: Partial<PartitionAssignment>) => {
+    await changeAssignment(metadata, "t", (present) => [{ ...present?.[0] ?? record, ...change }]);
+    assignments.load([(await metadata.get(assignmentKey("t")))!]);
+  };
+  const revision = async () => (await metadata.get(assignmentKey("t")))!.revision;
+  const ownership = lonelyOwnership(s, self, assignments);
+  await put({});
+  const made = await revision();
+  ownership.poke();
+  await s.settle(50);
+  assertEquals([ownership.leaderEpoch("t", 0), await revision()], [4, made], "no write of its own");
+
+  // A hand-over is one write, which makes the next the owner.
+  await put({ target: 2 });
+  const wanted = await revision();
+  ownership.poke();
+  await s.settle(50);
+  assertEquals(ownership.leads("t", 0), false);
+  const { partitions: [given] } = assignmentOf((await metadata.get(assignmentKey("t")))!);
+  assertEquals([given!.owner, given!.leaderEpoch], [{ brokerId: 2, brokerEpoch: 7 }, 5]);
+  assertEquals(await revision(), wanted + 1);
+
+  // As if that write had been lost, and the partition were wanted here again.
+  await put({ target: 1, owner: self, leaderEpoch: 4 });
+  ownership.poke();
+  await s.settle(50);
+  assertEquals(ownership.leaderEpoch("t", 0), 5, "taken by a write that ends what is on its way");
+  await ownership.stop();
+});
+
+Deno.test("who is made the owner again of what others owned unseen starts over", async () => {
+  const s = new ClusterScene();
+  const metadata = s.metadata.connect();
+  const assignments = new AssignmentView();
+  const self = { brokerId: 1, brokerEpoch: 5 };
+  const happened: string[] = [];
+  const ownership = lonelyOwnership(s, self, assignments, happened);
+  for (const leaderEpoch of [4, 6]) {
+    const record = { ...UNASSIGNED, target: 1, owner: self, leaderEpoch };
+    await changeAssignment(metadata, "t", () => [record]);
+    assignments.load([(await metadata.get(assignmentKey("t")))!]);
+    ownership.poke();
+    await s.settle(50);
+    assertEquals(ownership.leaderEpoch("t", 0), leaderEpoch);
+  }
+  assertEquals(happened, ["gained", "lost", "gained"]);
+  await ownership.stop();
+});
+
+Deno.test("who is made the owner of what other chains may hold seals those first", async () => {
+  const s = new ClusterScene();
+  const metadata = s.metadata.connect();
+  const assignments = new AssignmentView();
+  const self = { brokerId: 1, brokerEpoch: 5 };
+  const sources = [{ brokerId: 3, brokerEpoch: 2 }];
+  const record = { ...UNASSIGNED, target: 1, owner: self, leaderEpoch: 4, sources };
+  await changeAssignment(metadata, "t", () => [record]);
+  assignments.load([(await metadata.get(assignmentKey("t")))!]);
+  const ownership = lonelyOwnership(s, self, assignments);
+  ownership.poke();
+  await s.settle(50);
+  assertEquals(ownership.leaderEpoch("t", 0), 5);
+  assertEquals(s.keys("ns/.wal/3/").length, 1, "the seal");
+  await ownership.stop();
+});
+
+Deno.test("a topic that is made is led after one write of its record", async () => {
+  const { scene: s, topic } = await scene(3);
+  const controller = new AbortController();
+  const writes: PartitionAssignment[][] = [];
+  for await (const batch of s.metadata.connect().watch("", 0, controller.signal)) {
+    if ("compacted" in batch) break;
+    for (const event of batch.events) {
+      if (event.type === "put" && event.entry.key === assignmentKey(topic)) {
+        writes.push([...assignmentOf(event.entry).partitions]);
+      }
+    }
+    if (batch.revision >= s.metadata.revision) controller.abort();
+  }
+  assertEquals(writes.length, 1);
+  assertEquals(writes[0]!.map(({ leaderEpoch }) => leaderEpoch), Array(PARTITIONS).fill(0));
+  for (const [partition, { owner, target }] of writes[0]!.entries()) {
+    assertEquals(owner?.brokerId, target);
+    assertEquals(leader(s, topic, partition).brokerId, target);
+  }
   await s.stop();
 });
 

@@ -109,6 +109,7 @@ export class Brokers {
     for (const host of this.hosts) {
       host.calm = true;
       host.killZombies();
+      host.process?.putOutFuse();
       if (this.hosts.length === 1) host.settled = true;
     }
   }

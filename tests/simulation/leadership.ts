@@ -8,8 +8,9 @@ import {
   type PartitionAssignment,
   sameChain,
 } from "../../core/metadata/assignments.ts";
-import { ASSIGNMENTS_PREFIX } from "../../core/metadata/keys.ts";
+import { ASSIGNMENTS_PREFIX, TOPICS_PREFIX } from "../../core/metadata/keys.ts";
 import type { CommitResult, Transaction } from "../../core/metadata/metadata_store.ts";
+import { TopicView } from "../../core/metadata/topic_view.ts";
 import type { Runtime } from "../../core/runtime/mod.ts";
 import { MemoryMetadata } from "../../drivers/metadata/memory/driver.ts";
 import type { History, Moment } from "./history.ts";
@@ -28,6 +29,8 @@ export interface Reign {
 export class Leadership {
   readonly #reigns = new Map<string, Reign[]>();
   readonly #incarnations = new Map<string, number>();
+  /** Topics whose record was deleted: one that comes back late is of a topic that is gone. */
+  readonly #deleted = new Set<string>();
 
   constructor(readonly history: History) {}
 
@@ -60,6 +63,7 @@ export class Leadership {
   /** The record of a topic is another one now; undefined: it is gone. */
   changed(topicId: string, partitions: readonly PartitionAssignment[] | undefined): void {
     const now = this.history.now();
+    if (partitions === undefined) this.#deleted.add(topicId);
     for (const [key, reigns] of this.#reigns) {
       if (partitions !== undefined || !key.startsWith(`${topicId}/`)) continue;
       const last = reigns.at(-1);
@@ -83,7 +87,8 @@ export class Leadership {
       last.to = now;
     }
     if (owner === undefined) return;
-    if (last !== undefined && leaderEpoch <= last.leaderEpoch) {
+    const falls = last !== undefined && leaderEpoch <= last.leaderEpoch;
+    if (falls && !this.#deleted.has(topicId)) {
       this.history.problem(
         `I2: the leader epoch of ${key} went from ${last.leaderEpoch} to ${leaderEpoch}`,
       );
@@ -107,8 +112,19 @@ export class SimMetadata extends MemoryMetadata {
       if (!key.startsWith(ASSIGNMENTS_PREFIX)) continue;
       const entry = this.get(key);
       const record = entry === undefined ? undefined : assignmentOf(entry).partitions;
-      this.leadership.changed(key.slice(ASSIGNMENTS_PREFIX.length), record);
+      const topicId = key.slice(ASSIGNMENTS_PREFIX.length);
+      if (record === undefined && this.#lives(topicId)) {
+        this.leadership.history.problem(`I7: the record of ${topicId}, which lives, was deleted`);
+      }
+      this.leadership.changed(topicId, record);
     }
     return result;
+  }
+
+  #lives(topicId: string): boolean {
+    const topics = new TopicView();
+    const { entries, revision } = this.list(TOPICS_PREFIX);
+    topics.load(entries, revision);
+    return topics.byId(topicId) !== undefined;
   }
 }

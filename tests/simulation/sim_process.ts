@@ -50,6 +50,11 @@ export class SimProcess {
     this.#fuse = steps;
   }
 
+  /** The faults have ended, and no step came to it. */
+  putOutFuse(): void {
+    this.#fuse = Infinity;
+  }
+
   /** Nothing is delivered to it until then; what it sent before goes on. */
   pause(untilMs: number): void {
     this.#pausedUntilMs = Math.max(this.#pausedUntilMs, untilMs);

@@ -1,5 +1,5 @@
 /** Which chains a broker has in the bucket, whatever metadata knows of them. */
-import { chainPrefix, chainSlotOfKey, chainsPrefix } from "../keys.ts";
+import { chainPrefix, chainSlotOfKey, chainsPrefix, walPrefix } from "../keys.ts";
 import type { ObjectStore } from "../object_store.ts";
 
 export interface FoundChain {
@@ -8,7 +8,7 @@ export interface FoundChain {
   readonly firstSlot: number;
 }
 
-/** Sorts behind every slot of a chain. */
+/** Sorts behind every slot of a chain, and every chain of a broker. */
 const BEHIND_SLOTS = "~";
 
 /**
@@ -44,5 +44,34 @@ async function firstSlot(
     const slot = chainSlotOfKey(namespace, key);
     if (slot !== undefined) return slot;
   }
+  return undefined;
+}
+
+/** The ids of all brokers that have a chain in the bucket: one LIST each, and one more. */
+export async function brokersWithChains(
+  store: ObjectStore,
+  namespace: string,
+  signal: AbortSignal,
+): Promise<number[]> {
+  const found: number[] = [];
+  const prefix = walPrefix(namespace);
+  let key = await firstKey(store, prefix, undefined, signal);
+  while (key !== undefined) {
+    const id = chainSlotOfKey(namespace, key)?.brokerId;
+    if (id !== undefined) found.push(id);
+    // what is of another shape is passed over by itself
+    const after = id === undefined ? key : chainsPrefix(namespace, id) + BEHIND_SLOTS;
+    key = await firstKey(store, prefix, after, signal);
+  }
+  return found;
+}
+
+async function firstKey(
+  store: ObjectStore,
+  prefix: string,
+  after: string | undefined,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  for await (const { key } of store.list(prefix, after, { signal })) return key;
   return undefined;
 }

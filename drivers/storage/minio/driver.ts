@@ -4,6 +4,7 @@
  */
 import { Client } from "minio";
 import type { ObjectStore } from "../../../core/storage/object_store.ts";
+import { settingName } from "../s3_wire/bucket_settings.ts";
 import {
   type BucketCalls,
   BucketStore,
@@ -21,11 +22,12 @@ export { MINIO_ADVICE, type MinioStoreOptions } from "./settings.ts";
 /** Asks the bucket nothing yet; throws one sentence where it cannot be asked. */
 export function openMinioStore(options: MinioStoreOptions): ObjectStore {
   const { bucket, keys, settings } = options;
-  if (options.endpoint === undefined) throw settingError(`${settings}ENDPOINT`, "must be set");
-  if (keys === undefined) throw settingError(`${settings}ACCESS_KEY`, "must be set");
+  const named = (name: string) => settingName(settings, name);
+  if (options.endpoint === undefined) throw settingError(named("ENDPOINT"), "must be set");
+  if (keys === undefined) throw settingError(named("ACCESS_KEY"), "must be set");
   const url = new URL(options.endpoint);
   if (url.pathname !== "/") {
-    throw settingError(`${settings}ENDPOINT`, "must not have a path with storage minio");
+    throw settingError(named("ENDPOINT"), "must not have a path with storage minio");
   }
   const tls = url.protocol === "https:";
   const endPoint = url.hostname.replace(/^\[|\]$/g, "");

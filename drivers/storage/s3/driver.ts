@@ -11,6 +11,7 @@ import {
 } from "@aws-sdk/client-s3";
 import { type ObjectStore, StoreError } from "../../../core/storage/object_store.ts";
 import { RefusedError } from "../s3_wire/answers.ts";
+import { settingName } from "../s3_wire/bucket_settings.ts";
 import {
   type BucketCalls,
   BucketStore,
@@ -27,6 +28,20 @@ export { S3_ADVICE, type S3StoreOptions } from "./settings.ts";
 
 /** Asks the bucket nothing yet; rejects with one sentence where it cannot be asked. */
 export async function openS3Store(options: S3StoreOptions): Promise<ObjectStore> {
+  const { client, wire, target } = await connect(options);
+  return new BucketStore({
+    wire,
+    calls: new SdkCalls(client, wire, options.bucket),
+    pathPrefix: target.pathPrefix,
+    kmsKey: options.kmsKey,
+    advice: S3_ADVICE,
+  });
+}
+
+/** The SDK's client of a bucket, and the wire that it sends on; closing that is the caller's. */
+export async function connect(
+  options: S3StoreOptions,
+): Promise<{ readonly client: S3Client; readonly wire: Wire; readonly target: Target }> {
   const region = options.region ?? await configuredRegion() ?? REGION_DEFAULT;
   const base = clientConfig(options, region);
   const target = await findTarget(options, base);
@@ -39,13 +54,7 @@ export async function openS3Store(options: S3StoreOptions): Promise<ObjectStore>
   });
   // the client made its own wire's handler; its signing is what is needed of it
   client.config.requestHandler = new SdkHandler(wire);
-  return new BucketStore({
-    wire,
-    calls: new SdkCalls(client, wire, options.bucket),
-    pathPrefix: target.pathPrefix,
-    kmsKey: options.kmsKey,
-    advice: S3_ADVICE,
-  });
+  return { client, wire, target };
 }
 
 /** What AWS_REGION or the profile says. */
@@ -75,7 +84,7 @@ function withoutUndefined({ accessKeyId, secretAccessKey, sessionToken }: {
     : { accessKeyId, secretAccessKey, sessionToken };
 }
 
-interface Target {
+export interface Target {
   readonly server: { readonly hostname: string; readonly port: number; readonly tls: boolean };
   readonly region: string;
   readonly pathPrefix: string;
@@ -101,7 +110,10 @@ async function findTarget(options: S3StoreOptions, base: S3ClientConfig): Promis
   await probe.send(new GetObjectCommand({ Bucket: options.bucket, Key: "k" })).catch((error) => {
     if (seen !== undefined) return;
     const why = error instanceof Error ? error.message : String(error);
-    throw new StoreError("fatal", `${what}: correct ${options.settings}BUCKET (${why})`);
+    throw new StoreError(
+      "fatal",
+      `${what}: correct ${settingName(options.settings, "BUCKET")} (${why})`,
+    );
   });
   const { protocol, hostname, port, path, headers } = seen!;
   const scope = /Credential=probe\/\d+\/([^/]+)\/s3\/aws4_request/.exec(
@@ -111,7 +123,10 @@ async function findTarget(options: S3StoreOptions, base: S3ClientConfig): Promis
     throw new StoreError(
       "fatal",
       `${what}: directory buckets and multi-region access points lack what a log needs (listings ` +
-        `in order, one order of writes); set ${options.settings}BUCKET to a general purpose bucket`,
+        `in order, one order of writes); set ${
+          settingName(options.settings, "BUCKET")
+        } to a general ` +
+        "purpose bucket",
     );
   }
   const tls = protocol === "https:";

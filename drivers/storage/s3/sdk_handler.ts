@@ -51,6 +51,9 @@ export class SdkHandler {
 
 function describe({ method, query }: SdkRequest): string {
   if (query?.["list-type"] !== undefined) return `list ${query["prefix"] ?? ""}`;
+  if (query?.["versioning"] !== undefined) return "turn versioning on";
+  if (query?.["publicAccessBlock"] !== undefined) return "turn public access off";
+  if (method === "PUT") return "make the bucket";
   return method === "POST" ? "delete objects" : method;
 }
 

@@ -3,6 +3,7 @@
  * text. S3, MinIO and their likes share most codes; an unknown one is judged by its status.
  */
 import { StoreError, type StoreOutcome } from "../../../core/storage/object_store.ts";
+import { sentenceFor } from "./bucket_settings.ts";
 
 export interface Answer {
   readonly status: number;
@@ -35,7 +36,7 @@ export class RefusedError extends StoreError {
 
 type Row = readonly [outcome: StoreOutcome, advice: string];
 
-/** `$` stands for the settings' prefix, `@` for the bucket. */
+/** For `sentenceFor`. */
 const BY_CODE: Readonly<Record<string, Row>> = {
   NoSuchBucket: ["fatal", "the bucket @ does not exist: create it or correct $BUCKET"],
   InvalidBucketName: ["fatal", "@ is no bucket name: correct $BUCKET"],
@@ -75,7 +76,7 @@ export function refusal(answer: Answer, what: string, names: BucketNames): Refus
   const said = elementText(xml, "Message") ?? (code === "" ? xml.slice(0, 200) : "");
   const parts = [`${status}`, code, said, region === undefined ? "" : `region ${region}`];
   const detail = parts.filter((part) => part !== "").join(", ");
-  const sentence = advice.replaceAll("$", names.settings).replaceAll("@", names.bucket);
+  const sentence = sentenceFor(advice, names);
   const storeMs = Date.parse(headers.get("date") ?? "");
   return new RefusedError(outcome, `${what}: ${sentence} (${detail})`, status, code, storeMs);
 }

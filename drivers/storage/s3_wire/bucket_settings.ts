@@ -1,4 +1,4 @@
-/** What the settings say of one bucket: the primary's, or the read replica's. */
+/** What the settings say of one bucket: the primary's, the read replica's, or the snapshots'. */
 import type { Config } from "../../../core/config/mod.ts";
 
 export interface BucketSettings {
@@ -16,8 +16,30 @@ export interface BucketSettings {
   readonly concurrency: number;
   readonly connectTimeoutMs: number;
   readonly timeoutMs: number;
-  /** For messages: `KAFSCALE_S3_`, or `KAFSCALE_S3_READ_`. */
+  /** For messages, see `settingName`: `KAFSCALE_S3_`, for example. */
   readonly settings: string;
+}
+
+const SNAPSHOT_SETTINGS = "KAFSCALE_OPERATOR_ETCD_SNAPSHOT_";
+const SNAPSHOT_NAMES: Readonly<Record<string, string>> = {
+  BUCKET: `${SNAPSHOT_SETTINGS}BUCKET`,
+  CREATE_BUCKET: `${SNAPSHOT_SETTINGS}CREATE_BUCKET`,
+  ENDPOINT: `${SNAPSHOT_SETTINGS}S3_ENDPOINT`,
+};
+
+/** The setting to correct; the snapshots' bucket shares most of the primary's. */
+export function settingName(settings: string, name: string): string {
+  if (settings !== SNAPSHOT_SETTINGS) return settings + name;
+  return SNAPSHOT_NAMES[name] ?? `KAFSCALE_S3_${name}`;
+}
+
+/** A sentence in which `$NAME` stands for a setting and `@` for the bucket. */
+export function sentenceFor(
+  text: string,
+  { settings, bucket }: Pick<BucketSettings, "settings" | "bucket">,
+): string {
+  return text.replaceAll(/\$([A-Z_]+)/g, (_, name) => settingName(settings, name))
+    .replaceAll("@", bucket);
 }
 
 /** The bucket that is written to. */
@@ -51,6 +73,23 @@ export function replicaBucket(config: Config): BucketSettings | undefined {
     keys: keysOf(config.s3ReadAccessKey, config.s3ReadSecretKey, config.s3ReadSessionToken) ??
       primary.keys,
     settings: "KAFSCALE_S3_READ_",
+  };
+}
+
+/** The bucket of the snapshots, where it is not the one that is written to. */
+export function snapshotBucket(config: Config): BucketSettings | undefined {
+  const { operatorEtcdSnapshotBucket, operatorEtcdSnapshotS3Endpoint } = config;
+  const primary = primaryBucket(config);
+  const bucket = operatorEtcdSnapshotBucket ?? primary.bucket;
+  const endpoint = operatorEtcdSnapshotS3Endpoint ?? primary.endpoint;
+  const elsewhere = bucket !== primary.bucket || endpoint !== primary.endpoint;
+  if (!elsewhere || bucket === "") return undefined;
+  return {
+    ...primary,
+    bucket,
+    endpoint,
+    pathStyle: config.s3PathStyle ?? endpoint !== undefined,
+    settings: SNAPSHOT_SETTINGS,
   };
 }
 

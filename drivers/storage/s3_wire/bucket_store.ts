@@ -12,6 +12,7 @@ import type {
 import { StoreError } from "../../../core/storage/object_store.ts";
 import { canStartKey, checkKey } from "../object_key.ts";
 import { RefusedError, rowOf } from "./answers.ts";
+import { sentenceFor } from "./bucket_settings.ts";
 import { abortedError, closedError } from "./faults.ts";
 import type { HttpConnection } from "./http_connection.ts";
 import type { AnswerHead } from "./http_head.ts";
@@ -146,8 +147,7 @@ export class BucketStore implements ObjectStore {
       for (const { key, code } of refused) {
         if (code === "NoSuchKey") continue;
         const [outcome, advice] = rowOf(500, code);
-        const { settings, bucket } = this.options.wire.options;
-        const sentence = advice.replaceAll("$", settings).replaceAll("@", bucket);
+        const sentence = sentenceFor(advice, this.options.wire.options);
         throw new StoreError(outcome, `delete ${key}: ${sentence} (${code})`);
       }
     }

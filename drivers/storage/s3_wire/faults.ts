@@ -1,5 +1,6 @@
 /** From what goes wrong on the way to a store to `StoreError`s. */
 import { StoreError } from "../../../core/storage/object_store.ts";
+import { settingName } from "./bucket_settings.ts";
 import { ConnectFault, type Server } from "./http_pool.ts";
 
 export function wireError(
@@ -17,18 +18,19 @@ export function wireError(
     return new StoreError("retry", `${what}: ${detail}${cause}`, { cause: error });
   }
   const at = `${server.hostname}:${server.port}`;
+  const endpoint = settingName(settings, "ENDPOINT");
   if (error.cause instanceof Deno.errors.NotCapable) {
     const message = `${what}: Deno was not given permission to connect to ${at}`;
     return new StoreError("fatal", message, { cause: error });
   }
   // rustls says so of certificates that it does not trust, and of servers that do not speak TLS
   if (error.cause instanceof Deno.errors.InvalidData) {
-    const message = `${what}: no TLS with ${at}: correct ${settings}ENDPOINT, or name the file ` +
+    const message = `${what}: no TLS with ${at}: correct ${endpoint}, or name the file ` +
       `of a private CA's certificate in DENO_CERT (${detail})`;
     return new StoreError("fatal", message, { cause: error });
   }
   const message = `${what}: cannot connect to ${at}: start the store or correct ` +
-    `${settings}ENDPOINT (${detail})`;
+    `${endpoint} (${detail})`;
   return new StoreError("retry", message, { cause: error });
 }
 

@@ -83,6 +83,7 @@ type Args struct {
 	Count       int               `json:"count"`
 	WaitMs      int               `json:"waitMs"`
 	Strict      bool              `json:"strict"`
+	Rack        string            `json:"rack"`
 	Handle      string            `json:"handle"`
 	Group       string            `json:"group"`
 	Assignor    string            `json:"assignor"`

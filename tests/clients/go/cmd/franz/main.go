@@ -139,6 +139,9 @@ func consume(args agent.Args) (any, error) {
 	if args.Strict {
 		options = append(options, kgo.ConsumeResetOffset(kgo.NoResetOffset()))
 	}
+	if args.Rack != "" {
+		options = append(options, kgo.Rack(args.Rack))
+	}
 	cl, err := client(options...)
 	if err != nil {
 		return nil, err
