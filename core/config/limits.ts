@@ -148,9 +148,9 @@ export const COORDINATOR_SHARDS = 16;
  * quiet: recovery reads a footer of each, 32 at a time. */
 export const WAL_OBJECTS_MAX = 1_000;
 
-/** The same, above which they are rewritten even while clients are busy, which costs these about a
- * fifth of their throughput. Recovery then takes a second or two on a local disk; 13 s at 40 ms a
- * read, where commits are so far apart that it takes an hour of work without a pause. */
+/** The same, above which they are rewritten without a rest, whatever clients do. Recovery then
+ * takes a second or two on a local disk; 13 s at 40 ms a read, where commits are so far apart that
+ * it takes an hour of work without a pause. */
 export const WAL_OBJECTS_HARD = 10_000;
 
 /** WAL_OBJECTS_MAX for many partitions that get little: a round over them costs some requests for
@@ -161,9 +161,13 @@ export const WAL_OBJECTS_RELAXED = 4_000;
  * partitions that get one a second reach WAL_OBJECTS_RELAXED first. */
 export const WAL_BATCHES_MAX = 1_000_000;
 
-/** Uncovered WAL, in bytes, from which on it is rewritten even while producers are busy. A minute
- * of the fastest load; disk space that a burst may take for a while. */
+/** Uncovered WAL, in bytes, from which on it is rewritten without a rest, whatever clients do. Half
+ * a minute of the fastest load; disk space that a burst may take for a while. */
 export const WAL_BYTES_HARD = 4 * 1024 * 1024 * 1024;
+
+/** Small tails (1 MiB) that are rewritten at a time where much WAL has piled up: each takes four
+ * calls of the store, one after the other, and little memory. */
+export const REWRITES_PARALLEL_MAX = 4;
 
 /** Uncommitted bytes above which produce requests wait, holding their frame and so their socket:
  * all uploads in flight, one queued and one open commit. */

@@ -257,8 +257,8 @@ const storage = {
     default: 256 * MIB,
     scope: "broker",
     doc:
-      "Write-ahead log not yet rewritten into segments: above it the oldest part is rewritten at " +
-      "once. Bounds what a restart has to read.",
+      "Write-ahead log not yet rewritten into segments: above it the oldest part is rewritten, " +
+      "the harder the more there is. Bounds, within a small factor, what a restart has to read.",
   }),
   compactionIntervalMs: row({
     category: "storage",

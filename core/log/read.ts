@@ -3,12 +3,12 @@ import { MalformedError } from "../bytes/mod.ts";
 import { ErrorCode, type ErrorCodeValue } from "../protocol/errors.ts";
 import { inTime } from "../runtime/in_time.ts";
 import { StoreError } from "../storage/object_store.ts";
-import { LeaseSet } from "./lease.ts";
 import type { SegmentInfo } from "../storage/manifest.ts";
 import type { LogContext } from "./log_context.ts";
 import type { Isolation, ReadResult } from "./partition.ts";
 import { SegmentGoneError } from "./segment_reader.ts";
 import type { Tail } from "./tail.ts";
+import { readTail } from "./tail_reader.ts";
 
 export interface ReadRequest {
   readonly offset: number;
@@ -44,9 +44,6 @@ const RELOADS_MAX = 3;
 /** After it the reader is told to try again. */
 const RELOAD_PATIENCE_MS = 10_000;
 
-/** Read ahead of a consumer that the WAL's tail is loaded for: what its next fetch takes. */
-const TAIL_AHEAD_BYTES = 1 << 20;
-
 /** See PartitionLog.read; StoreErrors pass through. */
 export async function readLog(log: ReadableLog, o: ReadRequest): Promise<ReadResult> {
   return await reloaded(log, async () => {
@@ -59,7 +56,10 @@ export async function readLog(log: ReadableLog, o: ReadRequest): Promise<ReadRes
     const { segments } = log;
     const at = segmentIndex(segments, o.offset);
     const segment = segments[at];
-    if (o.offset >= tailFirst) return await readTail(log, o);
+    if (o.offset >= tailFirst) {
+      const { parts, bytes, release } = await readTail(log, o);
+      return { ...nothing(0, o), records: parts, bytes, release };
+    }
     // A hole below the tail cannot be: the manifest covers it, so this read raced an update.
     if (segment === undefined || segment.baseOffset > o.offset) {
       throw new SegmentGoneError("no segment holds the offset");
@@ -150,83 +150,6 @@ export function segmentIndex(
     else high = middle;
   }
   return low;
-}
-
-/** A slot has one content for ever (DESIGN 1), so a replica that has it has the right one. */
-const SLOTS_STALE_OK = true;
-
-/** Consecutive bytes of one WAL object. */
-interface TailRun {
-  readonly key: string;
-  readonly size: number;
-  readonly start: number;
-  end: number;
-}
-
-/** The runs of whole batches from entry `from` on, and the entry behind them. */
-function runsOf(
-  log: ReadableLog,
-  from: number,
-  limit: number,
-  maxBytes: number,
-  atLeastOne: boolean,
-): { runs: TailRun[]; bytes: number; next: number } {
-  const { entries } = log.tail;
-  const runs: TailRun[] = [];
-  let bytes = 0;
-  let next = from;
-  for (; next < entries.length; next++) {
-    const { row, object } = entries[next]!;
-    if (row.baseOffset >= limit) break;
-    if (bytes + row.length > maxBytes && !(bytes === 0 && atLeastOne)) break;
-    bytes += row.length;
-    const last = runs.at(-1);
-    if (last !== undefined && last.key === object.key && last.end === row.position) {
-      last.end += row.length;
-    } else {
-      const end = row.position + row.length;
-      runs.push({ key: object.key, size: object.size, start: row.position, end });
-    }
-  }
-  return { runs, bytes, next };
-}
-
-async function readTail(log: ReadableLog, o: ReadRequest): Promise<ReadResult> {
-  const { cache, readAhead, signal } = log.context;
-  const limit = log.limit(o.isolation);
-  const leases = new LeaseSet();
-  const records: Uint8Array[] = [];
-  // Chosen before the first await: the tail may be compacted away while blocks are read.
-  const from = log.tail.indexOf(o.offset);
-  const { runs, bytes, next } = runsOf(log, from, limit, o.maxBytes, o.atLeastOneBatch);
-  const ahead = runsOf(log, next, limit, TAIL_AHEAD_BYTES, false).runs;
-  let missed = false;
-  try {
-    for (const { key, size, start, end } of runs) {
-      let lease = cache.tryRead(key, start, end);
-      if (lease === undefined) {
-        missed = true;
-        lease = await cache.read(key, size, start, end, o.signal, SLOTS_STALE_OK);
-      }
-      if (lease === undefined) throw new SegmentGoneError("WAL object is gone");
-      for (const part of leases.add(lease)) records.push(part);
-    }
-  } catch (error) {
-    leases.release();
-    throw error;
-  }
-  // A consumer that catches up comes back for these; faults are then told to it.
-  for (const { key, size, start, end } of missed ? ahead : []) {
-    readAhead.start(key, size, start, end, signal, SLOTS_STALE_OK);
-  }
-  log.countRead(bytes);
-  return {
-    errorCode: 0,
-    records,
-    bytes,
-    abortedTransactions: o.isolation === "read_committed" ? [] : null,
-    release: () => leases.release(),
-  };
 }
 
 function nothing(errorCode: ErrorCodeValue, o: ReadRequest): ReadResult {

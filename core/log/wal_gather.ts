@@ -4,6 +4,7 @@
  * once the WAL is larger than the block cache.
  */
 import { Gather } from "../bytes/mod.ts";
+import { inParallel } from "../runtime/in_parallel.ts";
 import type { WalObject } from "../storage/wal/commit.ts";
 import type { BatchRow } from "../storage/wal/format.ts";
 import { SlabBuffer } from "../storage/wal/slab_pool.ts";
@@ -12,6 +13,8 @@ import type { PartitionLogState } from "./partition_log.ts";
 
 /** Rows further apart than this are read with two calls: what lies between would be thrown away. */
 const GAP_BYTES = 1 << 20;
+/** Objects read at a time: small ones take as long as the store does. */
+const READS_PARALLEL = 4;
 
 export class WalGather {
   readonly #buffer: SlabBuffer;
@@ -41,7 +44,7 @@ export class WalGather {
         else rows.push(row);
       }
     }
-    for (const [{ key, size }, rows] of byObject) {
+    await inParallel(READS_PARALLEL, byObject, async ([{ key, size }, rows]) => {
       rows.sort((a, b) => a.position - b.position);
       for (const run of runs(rows)) {
         const start = run[0]!.position;
@@ -50,7 +53,7 @@ export class WalGather {
         if (lease !== undefined) this.#copy(run, new Gather(lease.parts, start));
         lease?.release();
       }
-    }
+    });
   }
 
   #copy(rows: readonly BatchRow[], from: Gather): void {

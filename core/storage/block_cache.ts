@@ -13,17 +13,27 @@ import { MalformedError } from "../bytes/mod.ts";
 import { SLABS_IDLE_MAX } from "../config/limits.ts";
 import { deferred, invariant, unlessAborted } from "../runtime/mod.ts";
 import { type BlockBuffers, costOf, type LoadedRun, loadRun, runMemory } from "./block_buffers.ts";
-import { type CachedObject, type Extent, partsOf } from "./extent.ts";
+import {
+  type BlockCacheStats,
+  type CachedObject,
+  type CacheLease,
+  type Extent,
+  partsOf,
+} from "./extent.ts";
 import type { ObjectStore } from "./object_store.ts";
 import { SLAB_BYTES, type SlabPool } from "./wal/slab_pool.ts";
 
 export type { BlockBuffers } from "./block_buffers.ts";
+export type { BlockCacheStats, CacheLease } from "./extent.ts";
 
 /** A sequential reader's misses are widened to GETs of this size, to spare requests. */
 export const READ_AHEAD_BYTES = 4 * 1024 * 1024;
 
 /** One reader's read-ahead takes at most this share of the capacity. */
 const READ_AHEAD_SHARE = 16;
+
+/** While loads take more than this share of it, no reader gets more than it asks for. */
+const WIDENED_SHARE = 2;
 
 /** The newest inserted objects take at most this share of it: two full commits by default. */
 const FRESH_SHARE = 8;
@@ -43,26 +53,6 @@ export interface BlockCacheOptions {
   readonly readAheadBytes?: number;
 }
 
-/** Bytes on loan: valid until `release`, which is called once. */
-export interface CacheLease {
-  readonly parts: readonly Uint8Array[];
-  release(): void;
-}
-
-export interface BlockCacheStats {
-  /** Blocks, or whole inserted objects, that a read found in memory. */
-  readonly hits: number;
-  /** Blocks that a read had to wait for. */
-  readonly misses: number;
-  /** GETs, and what they brought. */
-  readonly loads: number;
-  readonly loadedBytes: number;
-  /** Memory in the cache now, on loan and being loaded included. */
-  readonly bytes: number;
-  /** Of that, what readers hold; with what they hold of invalidated objects. */
-  readonly leasedBytes: number;
-}
-
 export class BlockCache {
   readonly #store: ObjectStore;
   readonly #buffers: BlockBuffers | undefined;
@@ -79,6 +69,7 @@ export class BlockCache {
   #freshBytes = 0;
   #bytes = 0;
   #leasedBytes = 0;
+  #loadingBytes = 0;
   #hits = 0;
   #misses = 0;
   #loads = 0;
@@ -104,6 +95,11 @@ export class BlockCache {
   /** What a sequential reader's misses are widened to, as far as the capacity allows. */
   get readAheadBytes(): number {
     return this.#aheadBlocks * this.#blockBytes;
+  }
+
+  /** Whether little enough is being loaded that more than was asked for may be. */
+  get mayWiden(): boolean {
+    return this.#loadingBytes + this.readAheadBytes <= this.#capacityBytes / WIDENED_SHARE;
   }
 
   get stats(): BlockCacheStats {
@@ -278,12 +274,17 @@ export class BlockCache {
     for (let at = block; at < until; at++) blocks.set(at, extent);
     this.#recency.add(extent);
     this.#bytes += extent.costBytes;
+    this.#loadingBytes += extent.costBytes;
     this.#hold(extent);
     this.#evict();
     this.#loads++;
-    const settle = (run: LoadedRun | undefined) => {
+    const ended = () => {
+      this.#loadingBytes -= extent.costBytes;
       extent.loading = undefined;
       extent.abort = undefined;
+    };
+    const settle = (run: LoadedRun | undefined) => {
+      ended();
       if (run === undefined) return this.#fail(extent, () => loaded.resolve(false));
       const length = run.parts.reduce((sum, part) => sum + part.length, 0);
       if (length !== end - start) {
@@ -301,8 +302,7 @@ export class BlockCache {
     loadRun(this.#store, this.#buffers, this.#blockBytes, extent, options).then(
       settle,
       (error) => {
-        extent.loading = undefined;
-        extent.abort = undefined;
+        ended();
         this.#fail(extent, () => loaded.reject(error));
       },
     );

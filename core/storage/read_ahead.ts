@@ -3,7 +3,8 @@ import type { BlockCache } from "./block_cache.ts";
 
 /** Brings bytes into the cache before they are asked for; dropped where many run. */
 export class ReadAhead {
-  #running = 0;
+  /** What is being loaded; several readers may want the same. */
+  readonly #running = new Set<string>();
 
   constructor(readonly cache: BlockCache) {}
 
@@ -16,12 +17,13 @@ export class ReadAhead {
     signal: AbortSignal,
     staleOk: boolean,
   ): void {
-    if (this.#running >= READS_AHEAD_MAX) return;
+    const what = `${start} of ${key}`;
+    if (this.#running.size >= READS_AHEAD_MAX || this.#running.has(what)) return;
     const held = this.cache.tryRead(key, start, Math.min(end, size));
     if (held !== undefined) return held.release();
-    this.#running++;
+    this.#running.add(what);
     this.cache.read(key, size, start, end, signal, staleOk)
       .then((lease) => lease?.release(), () => {})
-      .finally(() => this.#running--);
+      .finally(() => this.#running.delete(what));
   }
 }

@@ -1,15 +1,18 @@
 /**
- * What every ObjectStore must do: each case of core/storage/probe as a test, on a store of its own.
- * A driver's test is a call of `objectStoreConformance`; what a driver cannot do it names in
- * `skip`, with the reason.
+ * What every ObjectStore must do: each case of core/storage/probe as a test, on a store of its own,
+ * and each fault of store_faults.ts. A driver's test is a call of `objectStoreConformance`; what a
+ * driver cannot do, or suffer, it names in `skip`, with the reason.
  */
 import type { ObjectStore } from "../../core/storage/object_store.ts";
 import { type OtherStore, type ProbeSizes, PROMISES } from "../../core/storage/probe/mod.ts";
 import { systemLog, systemRuntime } from "../../core/runtime/system.ts";
+import { FAULT_CASES, type StoreFaults } from "./store_faults.ts";
 
 export interface ConformanceOptions extends Partial<ProbeSizes> {
   /** Name of a promise to reason, which is printed. */
   readonly skip?: Readonly<Record<string, string>>;
+  /** The same store on a way that can be made bad. */
+  readonly openFaulty?: () => Promise<FaultyStore>;
 }
 
 export interface OpenedStore {
@@ -20,6 +23,12 @@ export interface OpenedStore {
   openOther?(which: OtherStore): Promise<ObjectStore | undefined>;
   /** Removes what the store left outside of the process. The store is closed by then. */
   dispose?(): Promise<void>;
+}
+
+export interface FaultyStore extends OpenedStore {
+  readonly faults: StoreFaults;
+  /** What a call that is not answered may take; left out: a second. */
+  readonly timeoutMs?: number;
 }
 
 const runtime = systemRuntime(systemLog("error", false));
@@ -33,13 +42,15 @@ export function objectStoreConformance(
     largeBytes: options.largeBytes ?? 64 * 1024 * 1024,
     listKeys: options.listKeys ?? 5000,
   };
-  for (const { name: what, promise, run } of PROMISES) {
+  /** Not a skipped test: by its nature the driver cannot be asked this. */
+  const applies = (what: string, promise: string) => {
     const reason = options.skip?.[what];
-    if (reason !== undefined) {
-      // Not a skipped test: by its nature the driver cannot be asked this.
-      console.log(`${name}: does not apply: ${what} (${promise}): ${reason}`);
-      continue;
-    }
+    if (reason === undefined) return true;
+    console.log(`${name}: does not apply: ${what} (${promise}): ${reason}`);
+    return false;
+  };
+  for (const { name: what, promise, run } of PROMISES) {
+    if (!applies(what, promise)) continue;
     Deno.test(`ObjectStore(${name}) ${what}: ${promise}`, async () => {
       const opened = await open();
       const others: OpenedStore[] = [];
@@ -57,6 +68,22 @@ export function objectStoreConformance(
           await each.store.close();
           await each.dispose?.();
         }
+      }
+    });
+  }
+  for (const { name: what, promise, run } of FAULT_CASES) {
+    if (!applies(what, promise)) continue;
+    Deno.test(`ObjectStore(${name}) ${what}: ${promise}`, async () => {
+      const opened = await options.openFaulty?.();
+      if (opened?.faults[what] === undefined) {
+        throw new Error(`the suite can neither do "${what}" to the store, nor does it skip it`);
+      }
+      const { store, faults, prefix = "conformance/", timeoutMs = 1_000 } = opened;
+      try {
+        await run({ store, runtime, prefix, faults, timeoutMs });
+      } finally {
+        await store.close();
+        await opened.dispose?.();
       }
     });
   }

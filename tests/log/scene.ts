@@ -51,6 +51,7 @@ export interface SceneOptions {
   commitBytes: number;
   spacingMs: number;
   uncommittedBytesMax: number;
+  readaheadSegments: number;
 }
 
 export class Scene {
@@ -70,6 +71,7 @@ export class Scene {
     commitBytes: 4_000,
     spacingMs: 0,
     uncommittedBytesMax: 1 << 20,
+    readaheadSegments: 1,
   };
 
   /** Awaited before each metadata commit of a room that is opened from now on, counted from 1. */
@@ -201,7 +203,7 @@ export class Room {
       leaderEpoch: () => 0,
       traffic: { readBytes: 0 },
       trafficByTopic: new TrafficByTopic(),
-      readaheadSegments: 1,
+      readaheadSegments: options.readaheadSegments,
       producersMax: 100,
       producerExpirationMs: 86_400_000,
       signal,

@@ -223,6 +223,22 @@ Deno.test("a sequential reader costs one GET per 4 MiB", async () => {
   assert(store.calls.get <= 10, `${store.calls.get} GETs`);
 });
 
+Deno.test("more than was asked for may be loaded while loads take less than half", async () => {
+  const { objects, cache } = world(64 * 16, 16, 20);
+  objects.set("a", bytesOf(64 * 16));
+  const first = cache.read("a", 64 * 16, 0, 28 * 16);
+  assertEquals(cache.mayWiden, true);
+  const second = cache.read("a", 64 * 16, 0, 29 * 16);
+  assertEquals(cache.mayWiden, false);
+  (await first)!.release();
+  (await second)!.release();
+  assertEquals(cache.mayWiden, true);
+  const failing = cache.read("none", 64 * 16, 0, 64 * 16);
+  assertEquals(cache.mayWiden, false);
+  assertEquals(await failing, undefined);
+  assertEquals(cache.mayWiden, true);
+});
+
 Deno.test("the cache stays within its capacity and evicts the least recently used", async () => {
   const { objects, store, cache } = world(1000, 100);
   for (let at = 0; at < 30; at++) objects.set(`k${at}`, bytesOf(100, at));

@@ -5,7 +5,7 @@ import { systemLog, systemRuntime } from "../../core/runtime/system.ts";
 import { MemoryObjects, memoryStore } from "../../drivers/storage/memory/driver.ts";
 import { objectStoreConformance } from "../conformance/object_store.ts";
 import { manualRuntime } from "../runtime/manual_runtime.ts";
-import { MEMORY_LACKS, WeatherStore } from "./weather_store.ts";
+import { faultyMemory, MEMORY_LACKS, WeatherStore } from "./weather_store.ts";
 
 const LIMITS = { stuckMs: 15_000, graceMs: 3_000, gate: true };
 const HEALTHY = { refusesWrites: false, refusesReads: false, onChange: () => () => {} };
@@ -15,7 +15,15 @@ objectStoreConformance("memory, bounded", () => {
   const inner = memoryStore(new MemoryObjects(), system);
   const store = new BoundedStore({ runtime: system, store: inner, health: HEALTHY, ...LIMITS });
   return Promise.resolve({ store, dispose: () => Promise.resolve(store.stop()) });
-}, { largeBytes: 2 << 20, skip: MEMORY_LACKS });
+}, {
+  largeBytes: 2 << 20,
+  skip: MEMORY_LACKS,
+  openFaulty: faultyMemory(system, (inner) => {
+    const short = { stuckMs: 400, graceMs: 400, gate: true };
+    const store = new BoundedStore({ runtime: system, store: inner, health: HEALTHY, ...short });
+    return { store, dispose: () => Promise.resolve(store.stop()) };
+  }),
+});
 
 function bounded(inner: (runtime: ReturnType<typeof manualRuntime>) => ObjectStore) {
   const runtime = manualRuntime();

@@ -4,6 +4,9 @@ import type { ObjectStore } from "../../core/storage/object_store.ts";
 import { openMinioStore } from "../../drivers/storage/minio/driver.ts";
 import { openS3Store } from "../../drivers/storage/s3/driver.ts";
 import type { BucketSettings } from "../../drivers/storage/s3_wire/bucket_settings.ts";
+import type { FaultyStore } from "../conformance/object_store.ts";
+import type { Fault } from "../services/fault_program.ts";
+import { FaultProxy } from "../services/fault_proxy.ts";
 import type { Minio } from "../services/minio.ts";
 import type { S3Account } from "../services/signed_request.ts";
 
@@ -58,6 +61,41 @@ export function emptyBucketOn(minio: Minio, driver: keyof typeof DRIVERS) {
       },
     };
   };
+}
+
+/** What a call may take that the proxy leaves without an answer. */
+const FAULTY_TIMEOUT_MS = 1_500;
+
+/** For the conformance suite: an empty bucket each time, behind a proxy that hurts requests. */
+export function faultyBucketOn(minio: Minio, driver: keyof typeof DRIVERS) {
+  return async (): Promise<FaultyStore> => {
+    const proxy = new FaultProxy({ port: minio.port, seed: driver });
+    const options = bucketOn({ ...minio, endpoint: proxy.endpoint }, await minio.bucket());
+    const times = { timeoutMs: FAULTY_TIMEOUT_MS, connectTimeoutMs: FAULTY_TIMEOUT_MS };
+    const quiet = { ...runtime, log: { ...runtime.log, warn: () => {} } };
+    const strike = (fault: Fault) => () => {
+      const rule = proxy.add({ fault });
+      return () => rule.remove();
+    };
+    return {
+      store: await DRIVERS[driver]({ ...options, ...times, runtime: quiet }),
+      timeoutMs: FAULTY_TIMEOUT_MS,
+      faults: {
+        "slow-down": strike({ kind: "refuse", code: "SlowDown" }),
+        "no-answer": strike({ kind: "blackhole" }),
+        "answer-lost": strike({ kind: "loseReply" }),
+        "skewed-clock": skewClock,
+      },
+      dispose: () => proxy.close(),
+    };
+  };
+}
+
+/** The libraries sign by the ambient clock. */
+export function skewClock(offMs: number): () => void {
+  const { now } = Date;
+  Date.now = () => now() + offMs;
+  return () => void (Date.now = now);
 }
 
 /** What a MinIO on a plain disk cannot keep; AWS can. */

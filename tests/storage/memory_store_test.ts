@@ -2,23 +2,25 @@ import { CALM, MemoryObjects, memoryStore } from "../../drivers/storage/memory/d
 import { systemLog, systemRuntime } from "../../core/runtime/system.ts";
 import { CallsByDirectory } from "../../core/storage/calls_by_directory.ts";
 import { objectStoreConformance } from "../conformance/object_store.ts";
+import { faultyMemory, MEMORY_LACKS, UNBOUNDED } from "./weather_store.ts";
 
 const runtime = systemRuntime(systemLog("error", false));
 const open = (faults?: typeof CALM) => () =>
   Promise.resolve({ store: memoryStore(new MemoryObjects(), runtime, faults) });
 
-const skip = {
-  "get-into": "the driver does not offer it",
-  "wrong-credentials": "it knows no credentials",
-  "missing-bucket": "it knows no buckets",
-};
+const skip = { ...MEMORY_LACKS, ...UNBOUNDED };
+const openFaulty = faultyMemory(runtime, (store) => ({ store }));
 
-objectStoreConformance("memory", open(), { skip });
+objectStoreConformance("memory", open(), { skip, openFaulty });
 objectStoreConformance("memory, calls counted by directory", () => {
   const inner = memoryStore(new MemoryObjects(), runtime);
   return Promise.resolve({ store: new CallsByDirectory(inner, "ns") });
-}, { skip });
+}, {
+  skip,
+  openFaulty: faultyMemory(runtime, (inner) => ({ store: new CallsByDirectory(inner, "ns") })),
+});
 objectStoreConformance("memory with latency", open({ ...CALM, latencyMaxMs: 2 }), {
   skip,
+  openFaulty,
   listKeys: 300,
 });

@@ -6,13 +6,17 @@ import { MemoryObjects } from "../../drivers/storage/memory/driver.ts";
 import { objectStoreConformance } from "../conformance/object_store.ts";
 import { manualRuntime } from "../runtime/manual_runtime.ts";
 import { systemLog, systemRuntime } from "../../core/runtime/system.ts";
-import { MEMORY_LACKS, WeatherStore } from "./weather_store.ts";
+import { faultyMemory, MEMORY_LACKS, UNBOUNDED, WeatherStore } from "./weather_store.ts";
 
 const system = systemRuntime(systemLog("error", false));
 objectStoreConformance("memory, observed", () => {
   const store = memoryStore(new MemoryObjects(), system);
   return Promise.resolve({ store: new ObservedStore(store, system.clock) });
-}, { largeBytes: 2 << 20, skip: MEMORY_LACKS });
+}, {
+  largeBytes: 2 << 20,
+  skip: { ...MEMORY_LACKS, ...UNBOUNDED },
+  openFaulty: faultyMemory(system, (inner) => ({ store: new ObservedStore(inner, system.clock) })),
+});
 
 function scene() {
   const runtime = manualRuntime();

@@ -131,12 +131,12 @@ Deno.test("full commits neither wait for a token nor run into debt", async () =>
   const runtime = manualRuntime();
   let again = 0;
   const pace = new Pace(runtime, SPACING_MS, () => again++);
-  assert(pace.due());
+  assert(pace.due(true));
   for (let at = 0; at < 1_000; at++) pace.sent();
-  pace.arrived(1_000);
-  assertEquals(pace.due(), false);
+  pace.arrived(1_000, 1);
+  assertEquals(pace.due(true), false);
   await runtime.advance(SPACING_MS);
-  assertEquals([again, pace.due(), runtime.pendingTimers], [1, true, 0]);
+  assertEquals([again, pace.due(true), runtime.pendingTimers], [1, true, 0]);
 });
 
 Deno.test("without a spacing nothing waits, and no timer is set", async () => {
@@ -147,6 +147,19 @@ Deno.test("without a spacing nothing waits, and no timer is set", async () => {
   await one.runtime.advance(UPLOAD_MS + 1);
   assert(client.answered >= 32);
   assertEquals(one.runtime.pendingTimers, 0);
+});
+
+Deno.test("a client with five in flight has all of them in each commit", async () => {
+  for (const spacingMs of [0, 5]) {
+    const one = scene(spacingMs);
+    const client = closedLoop(one, 5);
+    await one.runtime.advance(2_000);
+    client.stopped = true;
+    // With two halves in turn it would be 64 commits for 160 answers.
+    const perCommit = client.answered / one.sentMs.length;
+    assert(perCommit > 4, `${perCommit} answers a commit`);
+    assert(client.answered > 270, `${client.answered} answers`);
+  }
 });
 
 Deno.test("close() leaves no timer behind", async () => {

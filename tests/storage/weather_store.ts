@@ -6,14 +6,47 @@ import {
   StoreError,
   type StoreOutcome,
 } from "../../core/storage/object_store.ts";
-import { MemoryObjects, memoryStore } from "../../drivers/storage/memory/driver.ts";
+import {
+  CALM,
+  type MemoryFaults,
+  MemoryObjects,
+  memoryStore,
+} from "../../drivers/storage/memory/driver.ts";
+import type { FaultyStore, OpenedStore } from "../conformance/object_store.ts";
+import type { StoreFaults } from "../conformance/store_faults.ts";
 
 /** What the conformance suite cannot ask of a store in memory, nor of one that wraps it. */
 export const MEMORY_LACKS = {
   "get-into": "the driver does not offer it",
   "wrong-credentials": "it knows no credentials",
   "missing-bucket": "it knows no buckets",
+  "skewed-clock": "it signs nothing",
 };
+
+/** Of a store in memory as a broker never uses it, without what bounds its calls. */
+export const UNBOUNDED = { "no-answer": "BoundedStore gives its calls up" };
+
+/** What can be done to a store in memory. */
+export function memoryFaults(faults: MemoryFaults): StoreFaults {
+  const strike = (change: Partial<MemoryFaults>) => () => {
+    Object.assign(faults, change);
+    return () => void Object.assign(faults, CALM);
+  };
+  return {
+    "slow-down": strike({ throttleChance: 1 }),
+    "no-answer": strike({ lostChance: 1 }),
+    "answer-lost": strike({ failAfterChance: 1 }),
+  };
+}
+
+/** For the conformance suite: a store in memory that can suffer, as `wrap` makes it. */
+export function faultyMemory(runtime: Runtime, wrap: (inner: ObjectStore) => OpenedStore) {
+  return (): Promise<FaultyStore> => {
+    const faults = { ...CALM };
+    const opened = wrap(memoryStore(new MemoryObjects(), runtime, faults));
+    return Promise.resolve({ ...opened, faults: memoryFaults(faults) });
+  };
+}
 
 /**
  * `fine`: answers after `latencyMs`; `hang`: waits until the weather changes or the call is given

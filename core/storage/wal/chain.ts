@@ -21,7 +21,7 @@ import { slotKey } from "../keys.ts";
 import { type ObjectStore, StoreError } from "../object_store.ts";
 import { backoffMs } from "../retry.ts";
 import { newChainStats } from "./chain_stats.ts";
-import { Commit, type RowSink, type WalObject } from "./commit.ts";
+import { Commit, type RowSink, type Upload, type WalObject } from "./commit.ts";
 import { type BatchRow, encodeSlotFooter, type PartitionRows, WAL_HEADER_BYTES } from "./format.ts";
 import { Pace } from "./pace.ts";
 import type { Slabs } from "./slab_pool.ts";
@@ -51,13 +51,6 @@ export interface ChainOptions {
   readonly onFenced: () => void;
 }
 
-interface Upload {
-  readonly commit: Commit;
-  state: "uploading" | "stored" | "fenced";
-  size: number;
-  createdMs: number;
-}
-
 export class WalChain {
   readonly stats = newChainStats();
   #open: Commit | undefined;
@@ -69,6 +62,8 @@ export class WalChain {
   #lastSendMs = -Infinity;
   #uncommittedBytes = 0;
   #pumpScheduled = false;
+  /** Since the last pump was scheduled. */
+  #arrivedBatches = 0;
   readonly #pace: Pace;
   readonly #roomWaiters = new Set<() => void>();
   #ended: ErrorCodeValue = 0;
@@ -156,6 +151,7 @@ export class WalChain {
     row.length = length;
     commit.book(sink, row);
     this.#uncommittedBytes += length;
+    this.#arrivedBatches++;
     this.#schedulePump();
     return commit;
   }
@@ -220,7 +216,8 @@ export class WalChain {
     this.#pumpScheduled = true;
     this.options.runtime.timers.soon(() => {
       this.#pumpScheduled = false;
-      if (this.#open !== undefined) this.#pace.arrived(this.#open.slot);
+      if (this.#open !== undefined) this.#pace.arrived(this.#open.slot, this.#arrivedBatches);
+      this.#arrivedBatches = 0;
       this.#pump();
     });
   }
@@ -240,7 +237,8 @@ export class WalChain {
     if (commit === undefined) return false;
     if (commit.bytes >= this.options.commitBytes) return true;
     // While uploads are in flight: the end of the last one asks again.
-    return (this.#uploading === 0 || commit.bytes >= COMPANY_BYTES) && this.#pace.due();
+    const small = commit.bytes < COMPANY_BYTES;
+    return (this.#uploading === 0 || !small) && this.#pace.due(small);
   }
 
   #send(commit: Commit, objects: readonly string[], partitions: readonly PartitionRows[]): void {
@@ -257,7 +255,7 @@ export class WalChain {
       partitions,
     });
     const size = commit.bytes + footer.length;
-    const upload: Upload = { commit, state: "uploading", size, createdMs };
+    const upload: Upload = { commit, state: "uploading", size, createdMs, uploadMs: 0 };
     this.#uploads.push(upload);
     this.#uploading++;
     const nowMs = runtime.clock.monotonicMs();
@@ -279,7 +277,8 @@ export class WalChain {
         // Gone again (somebody swept it): nobody's, so it is written once more.
         if (found === undefined) continue;
         upload.state = found ? "stored" : "fenced";
-        this.stats.uploadMs.observe(runtime.clock.monotonicMs() - started);
+        upload.uploadMs = runtime.clock.monotonicMs() - started;
+        this.stats.uploadMs.observe(upload.uploadMs);
         break;
       } catch (error) {
         if (!(error instanceof StoreError)) throw error;
@@ -340,7 +339,7 @@ export class WalChain {
     }
   }
 
-  #committed({ commit, size, createdMs }: Upload): void {
+  #committed({ commit, size, createdMs, uploadMs }: Upload): void {
     const object: WalObject = {
       key: this.#key(commit.slot),
       size,
@@ -362,7 +361,7 @@ export class WalChain {
       sink.committed(rows, object);
       for (const row of rows) this.#uncommittedBytes -= row.length;
     }
-    this.#pace.answered();
+    this.#pace.answered(commit.rowCount, uploadMs);
     commit.done.resolve(0);
     this.#wakeRoom();
   }

@@ -71,3 +71,13 @@ export class Commit extends SlabBuffer {
     this.done.resolve(code === 0 ? ErrorCode.UNKNOWN_SERVER_ERROR : code);
   }
 }
+
+/** A commit that was sent. */
+export interface Upload {
+  readonly commit: Commit;
+  state: "uploading" | "stored" | "fenced";
+  size: number;
+  createdMs: number;
+  /** How long it took, once it is stored. */
+  uploadMs: number;
+}

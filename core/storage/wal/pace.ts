@@ -2,7 +2,7 @@
  * When a commit that is not full is sent (DESIGN 5 and 9): once the spacing since the last send is
  * over; sooner when everybody who writes has gone quiet, since waiting then brings no company and
  * only strangles producers with few requests in flight. A request that was saved before pays for
- * that.
+ * that. In both cases those who were just answered are waited for (company.ts).
  *
  * Requests are saved in a token bucket: one a spacing, COMMITS_SAVED_MS worth of them at most, none
  * at the start. Invariant: in any time T at most (T + COMMITS_SAVED_MS) / spacing + 1 sends, beside
@@ -10,6 +10,7 @@
  */
 import { COMMITS_SAVED_MS } from "../../config/limits.ts";
 import type { Runtime, Timer } from "../../runtime/runtime.ts";
+import { Company } from "./company.ts";
 
 /** Quiet is a silence of so many usual gaps between arrivals, and of at least so long. */
 const QUIET_GAPS = 3;
@@ -28,6 +29,7 @@ export class Pace {
   #slot = -1;
   /** Usual time from one arrival, or an answer, to the next arrival in the same commit. */
   #gapMs = 0;
+  readonly #company: Company;
   #timer: Timer | undefined;
   #timerMs = 0;
 
@@ -38,10 +40,12 @@ export class Pace {
     readonly again: () => void,
   ) {
     this.#savedMs = runtime.clock.monotonicMs();
+    this.#company = new Company(runtime.clock);
   }
 
-  /** Something was appended to the open commit `slot`; called once per turn of the event loop. */
-  arrived(slot: number): void {
+  /** Batches were appended to the open commit `slot`; called once per turn of the event loop. */
+  arrived(slot: number, batches: number): void {
+    this.#company.arrived(batches);
     if (this.spacingMs === 0) return;
     const nowMs = this.runtime.clock.monotonicMs();
     if (slot === this.#slot) {
@@ -52,20 +56,29 @@ export class Pace {
     this.#stirredMs = nowMs;
   }
 
-  /** Those who waited for a commit are about to be answered. */
-  answered(): void {
+  /** Those who waited for a commit of so many batches are about to be answered. */
+  answered(batches: number, uploadMs: number): void {
+    this.#company.answered(batches, uploadMs);
     if (this.spacingMs > 0) this.#stirredMs = this.runtime.clock.monotonicMs();
   }
 
-  /** Whether the open commit goes now; if not, `again` will be called. */
-  due(): boolean {
-    if (this.spacingMs === 0) return true;
+  /**
+   * Whether the open commit goes now; if not, `again` will be called. A small one waits for those
+   * who were just answered.
+   */
+  due(small: boolean): boolean {
     const nowMs = this.runtime.clock.monotonicMs();
-    const spacedMs = this.#sentMs + this.spacingMs;
-    const paidMs = this.#savedMs + (1 - this.#saved) * this.spacingMs;
-    const dueMs = Math.min(spacedMs, Math.max(this.#quietMs, paidMs));
+    const dueMs = Math.max(this.#paidMs, small ? this.#company.untilMs : -Infinity);
     if (dueMs > nowMs) this.#wakeAt(dueMs, nowMs);
     return dueMs <= nowMs;
+  }
+
+  /** When the spacing, or what is saved, lets a commit go, should nothing more arrive. */
+  get #paidMs(): number {
+    if (this.spacingMs === 0) return -Infinity;
+    const spacedMs = this.#sentMs + this.spacingMs;
+    const paidMs = this.#savedMs + (1 - this.#saved) * this.spacingMs;
+    return Math.min(spacedMs, Math.max(this.#quietMs, paidMs));
   }
 
   /** When everybody will have gone quiet, should nothing more arrive. */

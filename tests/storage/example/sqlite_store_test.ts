@@ -3,6 +3,7 @@ import { assertRejects } from "@std/assert";
 import { defaultConfig } from "../../../core/config/mod.ts";
 import { openStore } from "../../../drivers/mod.ts";
 import { objectStoreConformance } from "../../conformance/object_store.ts";
+import { NO_NETWORK } from "../../conformance/store_faults.ts";
 import { runtime } from "../bucket_stores.ts";
 
 const EXAMPLE = new URL("../../../docs/examples/sqlite_store.js", import.meta.url);
@@ -14,6 +15,7 @@ objectStoreConformance("docs/examples/sqlite_store.js", async () => {
   return { store, dispose: () => Deno.remove(dataDir, { recursive: true }) };
 }, {
   skip: {
+    ...NO_NETWORK,
     "get-into": "the example does not offer it",
     "wrong-credentials": "a file knows no credentials",
     "missing-bucket": "the file is made",

@@ -5,10 +5,19 @@ import { openFileStore } from "../../../drivers/storage/file/driver.ts";
 import { MemoryObjects, memoryStore } from "../../../drivers/storage/memory/driver.ts";
 import { replicaReadStore } from "../../../drivers/storage/replica_read/driver.ts";
 import { objectStoreConformance } from "../../conformance/object_store.ts";
-import { MEMORY_LACKS } from "../weather_store.ts";
+import { NO_NETWORK } from "../../conformance/store_faults.ts";
+import { faultyMemory, MEMORY_LACKS, UNBOUNDED } from "../weather_store.ts";
 
 const runtime = systemRuntime(systemLog("error", false));
-const OPTIONS = { largeBytes: 2 << 20, skip: MEMORY_LACKS };
+/** The replica helps nobody while the primary suffers. */
+const OPTIONS = {
+  largeBytes: 2 << 20,
+  skip: { ...MEMORY_LACKS, ...UNBOUNDED },
+  openFaulty: faultyMemory(runtime, (primary) => {
+    const store = replicaReadStore({ runtime, primary, replica: replicaOf(absent) });
+    return { store: staleOk(store) };
+  }),
+};
 
 /** All its reads say that an old answer would do. */
 function staleOk(store: ObjectStore): ObjectStore {
@@ -55,6 +64,7 @@ for (const [name, get] of Object.entries({ "an empty": absent, "a failing": fail
 const FILE_OPTIONS = {
   largeBytes: 2 << 20,
   skip: {
+    ...NO_NETWORK,
     "nested-keys": "a file system name is a file or a folder; no KafScale key is both",
     "wrong-credentials": "a directory knows no credentials",
     "missing-bucket": "the directory is made",

@@ -1,0 +1,56 @@
+import { assert, assertEquals } from "@std/assert";
+import { append, batchOf, Scene } from "./scene.ts";
+
+const MIB = 1 << 20;
+const PARTITIONS = 40;
+
+/**
+ * A broker on a slow store, whose partitions get 200 KiB a second in turn, beside readers who take
+ * `readBytesPerSecond`; the most WAL there was after the first `settleMs` of three minutes.
+ */
+async function peakUnderLoad(readBytesPerSecond: number, settleMs: number) {
+  const scene = new Scene(1, "faults");
+  scene.options.walBytes = MIB;
+  scene.options.commitBytes = MIB;
+  const room = await scene.until(scene.open());
+  const topic = await scene.until(room.topic("a", PARTITIONS));
+  const logs = await Promise.all(
+    Array.from({ length: PARTITIONS }, (_, at) => scene.until(room.log(topic, at))),
+  );
+  // A partition takes five calls of the store, half a second.
+  Object.assign(scene.faults!, { latencyMinMs: 100, latencyMaxMs: 100 });
+  const batch = batchOf(["x".repeat(20 << 10)]);
+  const { traffic } = logs[0]!.context;
+  let sent = 0;
+  let appendedBytes = 0;
+  const produce = () => {
+    // It is stamped in place.
+    const { errorCode } = append(logs[sent++ % PARTITIONS]!, batch.slice());
+    assertEquals(errorCode, 0);
+    appendedBytes += batch.length;
+    traffic.readBytes += readBytesPerSecond / 10;
+    scene.runtime.timers.after(100, produce);
+  };
+  produce();
+  let peakBytes = 0;
+  for (let ms = 0; ms < 180_000; ms += 1_000) {
+    await scene.runtime.advance(1_000);
+    if (ms >= settleMs) peakBytes = Math.max(peakBytes, room.ledger.bytes);
+  }
+  return { peakBytes, appendedBytes, stats: room.housekeeping.stats };
+}
+
+// A round over all partitions takes 5 s at the least, in which as much comes as may pile up.
+Deno.test("WAL stays near KAFSCALE_WAL_BYTES under a steady moderate load", async () => {
+  const { peakBytes, appendedBytes, stats } = await peakUnderLoad(0, 0);
+  assert(appendedBytes > 30 * MIB, `${appendedBytes} bytes`);
+  assert(peakBytes < 6 * MIB, `${peakBytes} bytes of WAL`);
+  assertEquals(stats.failures, 0);
+});
+
+Deno.test("WAL stays bounded beside clients that are busy all the time", async () => {
+  // The first 20 seconds pass for a burst, which is let through.
+  const { peakBytes, appendedBytes } = await peakUnderLoad(20 * MIB, 60_000);
+  assert(appendedBytes > 30 * MIB, `${appendedBytes} bytes`);
+  assert(peakBytes < 7 * MIB, `${peakBytes} bytes of WAL`);
+});
