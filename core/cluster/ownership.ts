@@ -119,13 +119,6 @@ export class Ownership {
     return this.#led.get(topicId)?.get(partition) ?? -1;
   }
 
-  /** Partitions and shards that this incarnation has not let go, as far as records say. */
-  get count(): number {
-    let count = this.#unwanted((ref) => !this.leads(ref.topicId, ref.partition)).length;
-    for (const partitions of this.#led.values()) count += partitions.size;
-    return count;
-  }
-
   async #move(): Promise<void> {
     this.#drop();
     if (this.#isSealed()) return this.options.fenced();
