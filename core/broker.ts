@@ -2,18 +2,13 @@
  * Puts the rooms together: `createBroker(options)` recovers, then serves until `stop`. Everything
  * non-deterministic comes in through `options.runtime`, the store and the metadata store.
  */
+import { type BrokerDrivers, clusterNode, logContext, walChain } from "./broker_parts.ts";
 import { advertisedAddress, type Config } from "./config/mod.ts";
-import {
-  FETCH_BYTES_IN_FLIGHT_MAX,
-  PRODUCERS_PER_PARTITION_MAX,
-  REFUSED_SEQUENCES_MAX,
-  SEGMENT_INDEXES_MAX,
-  UNCOMMITTED_BYTES_MAX,
-} from "./config/limits.ts";
+import { FETCH_BYTES_IN_FLIGHT_MAX } from "./config/limits.ts";
 import { logHoldings } from "./cluster/log_holdings.ts";
-import { ClusterNode, FencedError } from "./cluster/node.ts";
+import { type ClusterNode, FencedError } from "./cluster/node.ts";
 import { adopt, checkAlone, join, recover } from "./cluster/recovery.ts";
-import { LEADER_EPOCH, singleNode } from "./cluster/single_node.ts";
+import { singleNode } from "./cluster/single_node.ts";
 import { GroupCoordinator } from "./groups/coordinator.ts";
 import { shardOf } from "./groups/shards.ts";
 import { handlers } from "./handlers/mod.ts";
@@ -21,17 +16,12 @@ import { Referrals } from "./handlers/fetch/referrals.ts";
 import { FetchSessions } from "./handlers/fetch/sessions.ts";
 import type { BrokerInfo, Rooms } from "./handlers/rooms.ts";
 import { Housekeeping } from "./log/housekeeping.ts";
-import type { LogContext } from "./log/log_context.ts";
 import { Logs } from "./log/logs.ts";
-import { RefusedSequences } from "./log/refused_sequences.ts";
-import { SegmentReader } from "./log/segment_reader.ts";
-import { TrafficByTopic } from "./log/topic_traffic.ts";
 import { WalLedger } from "./log/wal_ledger.ts";
 import { raiseLowWater } from "./metadata/brokers.ts";
 import { identify } from "./metadata/metadata_check.ts";
 import type { MetadataStore } from "./metadata/metadata_store.ts";
 import { ProducerIds } from "./metadata/producer_ids.ts";
-import { topicSettings } from "./metadata/topic_config.ts";
 import { TopicRegistry } from "./metadata/topics.ts";
 import type { Backups, BrokerView } from "./plugin/broker_view.ts";
 import { type ServingParts, viewOf } from "./plugin/view.ts";
@@ -39,15 +29,13 @@ import { invariant } from "./runtime/assert.ts";
 import type { Runtime } from "./runtime/runtime.ts";
 import { Semaphore } from "./runtime/semaphore.ts";
 import { createServer, type Server } from "./server/server.ts";
-import type { BlockCache } from "./storage/block_cache.ts";
 import { GuardedStore, type StoreView } from "./storage/guarded_store.ts";
 import { healthSettings } from "./storage/health_settings.ts";
-import { ReadAhead } from "./storage/read_ahead.ts";
 import type { ObjectStore } from "./storage/object_store.ts";
 import { type RecordMemory, recordMemory } from "./storage/record_memory.ts";
 import { checkReadable, checkStore } from "./storage/store_check.ts";
 import type { Commit, WalObject } from "./storage/wal/commit.ts";
-import { WalChain } from "./storage/wal/chain.ts";
+import type { WalChain } from "./storage/wal/chain.ts";
 import { keepForReads } from "./storage/wal/keep_for_reads.ts";
 import type { Slabs } from "./storage/wal/slab_pool.ts";
 
@@ -106,6 +94,8 @@ class BrokerProcess implements Broker {
   #chain: WalChain | undefined;
   #server: Server | undefined;
   #node: ClusterNode | undefined;
+  /** Other brokers share store and metadata. */
+  readonly #clustered: boolean;
   /** Set: stops, and has until then. */
   #stopByMs: number | undefined;
   /** Set once it serves. */
@@ -118,6 +108,7 @@ class BrokerProcess implements Broker {
     const { config, runtime, store } = options;
     const { namespace, brokerId } = config;
     const health = healthSettings(config);
+    this.#clustered = options.clustered ?? config.cluster !== false;
     this.#store = new GuardedStore({
       runtime,
       store,
@@ -130,12 +121,17 @@ class BrokerProcess implements Broker {
     this.#stopping.push(() => this.#store.stop());
   }
 
+  get #drivers(): BrokerDrivers {
+    const { config, runtime, metadata } = this.options;
+    return { config, runtime, metadata, store: this.#store, signal: this.#abort.signal };
+  }
+
   get storeView(): StoreView {
     return this.#store;
   }
 
   async start(): Promise<void> {
-    const { config, runtime, metadata, clustered = config.cluster !== false } = this.options;
+    const { config, runtime, metadata } = this.options;
     const { patient: store } = this.#store;
     const { namespace, brokerId } = config;
     const signal = this.#abort.signal;
@@ -147,8 +143,8 @@ class BrokerProcess implements Broker {
     await topics.start();
     this.#stopping.push(() => topics.stop());
     const base = { runtime, store, metadata, topics, namespace, brokerId, signal };
-    if (!clustered) await checkAlone(metadata, brokerId);
-    const incarnation = clustered ? await join(base, config.readOnly) : await recover(base);
+    if (!this.#clustered) await checkAlone(metadata, brokerId);
+    const incarnation = this.#clustered ? await join(base, config.readOnly) : await recover(base);
     const { cache, commits, work } = this.#openMemory();
     const ledger = new WalLedger({
       runtime,
@@ -167,7 +163,7 @@ class BrokerProcess implements Broker {
       for (const object of incarnation.recovered.objects) ledger.addAdopted(object);
     }
 
-    const context = this.#logContext(cache, chain, work, node);
+    const context = logContext(this.#drivers, cache, chain, work, node);
     const logs = new Logs(context, topics, incarnation.recovered, node?.leads.bind(node));
     const housekeeping = new Housekeeping({
       context,
@@ -210,23 +206,10 @@ class BrokerProcess implements Broker {
 
   /** Undefined where this broker leads everything, because its metadata is its own. */
   #joinCluster(topics: TopicRegistry, brokerEpoch: number): ClusterNode | undefined {
-    const { config, runtime, metadata, clustered = config.cluster !== false } = this.options;
-    const { patient: store } = this.#store;
-    if (!clustered) return undefined;
-    return this.#node = new ClusterNode({
-      runtime,
-      store,
-      metadata,
-      topics,
-      namespace: config.namespace,
-      self: { brokerId: config.brokerId, brokerEpoch },
-      address: () => this.#address(),
-      readOnly: config.readOnly,
-      leaseMs: config.brokerLeaseMs,
-      orphanSweepMs: config.orphanSweepIntervalMs,
-      fenced: () => this.#fatal(new FencedError()),
-      signal: this.#abort.signal,
-    });
+    if (!this.#clustered) return undefined;
+    const address = () => this.#address();
+    const fenced = () => this.#fatal(new FencedError());
+    return this.#node = clusterNode(this.#drivers, topics, brokerEpoch, address, fenced);
   }
 
   #address(): BrokerInfo {
@@ -235,60 +218,13 @@ class BrokerProcess implements Broker {
     return { nodeId: config.brokerId, host, port, rack: config.rack };
   }
 
-  #logContext(
-    cache: BlockCache,
-    chain: WalChain,
-    pool: Slabs,
-    node: ClusterNode | undefined,
-  ): LogContext {
-    const { config, runtime } = this.options;
-    const { gated: store, gate: health } = this.#store;
-    const readAhead = new ReadAhead(cache);
-    health.onChange(() => chain.wakeWaiters());
-    return {
-      runtime,
-      store,
-      cache,
-      readAhead,
-      segments: new SegmentReader(store, cache, readAhead, SEGMENT_INDEXES_MAX),
-      chain,
-      health,
-      refused: new RefusedSequences(runtime.clock, REFUSED_SEQUENCES_MAX),
-      pool,
-      namespace: config.namespace,
-      settings: (topic) => topicSettings(topic, config),
-      leaderEpoch: node === undefined ? () => LEADER_EPOCH : node.leaderEpoch.bind(node),
-      traffic: { readBytes: 0 },
-      trafficByTopic: new TrafficByTopic(),
-      readaheadSegments: config.readaheadSegments,
-      producersMax: PRODUCERS_PER_PARTITION_MAX,
-      producerExpirationMs: config.producerIdExpirationMs,
-      signal: this.#abort.signal,
-    };
-  }
-
   #openChain(
     brokerEpoch: number,
     pool: Slabs,
     onCommitted: (object: WalObject, commit: Commit) => void,
   ): WalChain {
-    const { config, runtime } = this.options;
-    const { patient: store } = this.#store;
-    const { advice } = store;
-    const chain = new WalChain({
-      runtime,
-      store,
-      namespace: config.namespace,
-      brokerId: config.brokerId,
-      brokerEpoch,
-      pool,
-      commitBytes: config.commitBytes ?? advice.commitBytes,
-      parallel: config.commitParallel ?? advice.parallelUploads,
-      spacingMs: config.flushIntervalMs ?? advice.flushIntervalMs,
-      uncommittedBytesMax: UNCOMMITTED_BYTES_MAX,
-      onCommitted,
-      onFenced: () => this.#fatal(new FencedError()),
-    });
+    const onFenced = () => this.#fatal(new FencedError());
+    const chain = walChain(this.#drivers, brokerEpoch, pool, onCommitted, onFenced);
     this.#chain = chain;
     this.#stopping.push(() => chain.close());
     return chain;

@@ -96,7 +96,11 @@ export class ClusterNode {
     return this.#ownership?.leaderEpoch(topicId, partition) ?? -1;
   }
 
-  /** Partitions and coordinator shards that are led here, or about to be. */
+  /**
+   * Partitions and coordinator shards that are led here, or about to be, or were and have not been
+   * let go for certain, as records say: what is led was taken by a record, and is dropped before a
+   * record says that it is let go.
+   */
   get leadCount(): number {
     const { self: me } = this.options;
     let count = 0;
@@ -105,7 +109,7 @@ export class ClusterNode {
         if (target === me.brokerId || sameChain(owner, me)) count++;
       }
     }
-    return Math.max(count, this.#ownership?.count ?? 0);
+    return count;
   }
 
   /** Serves reads of partitions that others lead, if it has a rack, once it has started. */

@@ -106,12 +106,6 @@ export class Ownership {
     return this.#led.epoch(topicId, partition);
   }
 
-  /** Partitions and shards that this incarnation has not let go, as far as records say. */
-  get count(): number {
-    return this.#led.count +
-      this.#unwanted((ref) => !this.leads(ref.topicId, ref.partition)).length;
-  }
-
   async #move(): Promise<void> {
     this.#drop();
     if (this.#isSealed()) return this.options.fenced();

@@ -188,9 +188,7 @@ function derive(
     );
   }
   checkProcessBrokers(values, errors);
-  for (const { brokerAddr } of processBrokers(values as unknown as Config)) {
-    checkAddresses(brokerAddr, values.metricsAddr as string | null, errors);
-  }
+  checkAddresses(values as unknown as Config, errors);
   atMost("groupMinSessionTimeoutMs", "groupMaxSessionTimeoutMs");
   atMost("maxMessageBytes", "maxFrameBytes");
   atMost("s3LatencyWarnMs", "s3LatencyCritMs");
@@ -270,15 +268,30 @@ function deriveBucket(
 }
 
 /** Two listeners on one port: the second to start would blame another program. */
-function checkAddresses(brokerAddr: string, metricsAddr: string | null, errors: string[]): void {
-  const [kafka, http] = [brokerAddr, metricsAddr ?? ""].map(parseListenAddress);
-  if (kafka === undefined || http === undefined || http.port === 0) return;
-  const everywhere = [kafka, http].some(({ host }) => host === "0.0.0.0" || host === "::");
-  if (kafka.port !== http.port || (kafka.host !== http.host && !everywhere)) return;
-  errors.push(
-    `KAFSCALE_METRICS_ADDR (${metricsAddr}) and KAFSCALE_BROKER_ADDR (${brokerAddr}) must not be ` +
-      "the same port",
-  );
+function checkAddresses(config: Config, errors: string[]): void {
+  const { metricsAddr, controlAddr } = config;
+  const brokers = processBrokers(config).map(({ brokerAddr }) => brokerAddr);
+  const listeners: [name: string, text: string][] = [
+    ...brokers.map((each): [string, string] => ["KAFSCALE_BROKER_ADDR", each]),
+    ["KAFSCALE_METRICS_ADDR", metricsAddr ?? ""],
+    ["KAFSCALE_CONTROL_ADDR", controlAddr ?? ""],
+  ];
+  // brokers of one process have ports of their own already
+  for (let later = brokers.length; later < listeners.length; later++) {
+    for (let earlier = 0; earlier < later; earlier++) {
+      const [one, other] = [listeners[later]!, listeners[earlier]!];
+      if (!overlap(one[1], other[1])) continue;
+      errors.push(`${one[0]} (${one[1]}) and ${other[0]} (${other[1]}) must not be the same port`);
+    }
+  }
+}
+
+/** Whether two addresses cannot be listened on by one machine; what is none is told elsewhere. */
+function overlap(one: string, other: string): boolean {
+  const [a, b] = [parseListenAddress(one), parseListenAddress(other)];
+  if (a === undefined || b === undefined || a.port !== b.port || a.port === 0) return false;
+  const everywhere = [a, b].some(({ host }) => host === "0.0.0.0" || host === "::");
+  return a.host === b.host || everywhere;
 }
 
 function isSettingKey(name: string): name is SettingKey {

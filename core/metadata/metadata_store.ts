@@ -55,7 +55,9 @@ export interface Lease {
 export interface MetadataStore {
   /**
    * Optional. Resolves when this process can never use the store again, and should not go on with
-   * what it remembers of it: the store was replaced by an older copy of itself.
+   * what it remembers of it: the store was replaced by an older copy of itself, or what it holds is
+   * unknown until somebody opens it anew. A store that cannot come to that, such as one in memory,
+   * leaves it out.
    */
   readonly failed?: Promise<MetadataError>;
   get(key: string): Promise<Entry | undefined>;

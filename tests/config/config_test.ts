@@ -259,7 +259,7 @@ Deno.test("processBrokers() gives each its id and port, and HTTP to the first", 
   assertEquals(anyPort.map(({ brokerAddr }) => brokerAddr), [":0", ":0"]);
 });
 
-Deno.test("resolveConfig() refuses metrics on the port of the Kafka clients", () => {
+Deno.test("resolveConfig() refuses two servers on one port", () => {
   const at = (broker: string, metrics: string) => ({
     env: { KAFSCALE_BROKER_ADDR: broker, KAFSCALE_METRICS_ADDR: metrics },
   });
@@ -267,6 +267,18 @@ Deno.test("resolveConfig() refuses metrics on the port of the Kafka clients", ()
     "KAFSCALE_METRICS_ADDR (127.0.0.1:9093) and KAFSCALE_BROKER_ADDR (:9093) must not be the " +
     "same port",
   ]);
+  assertEquals(
+    errorsOf({ env: { KAFSCALE_CONTROL_ADDR: "10.0.0.1:9093" } }),
+    [
+      "KAFSCALE_CONTROL_ADDR (10.0.0.1:9093) and KAFSCALE_METRICS_ADDR (:9093) must not be the " +
+      "same port",
+    ],
+  );
+  assertEquals(
+    errorsOf({ env: { KAFSCALE_CLUSTER: "2", KAFSCALE_CONTROL_ADDR: ":9192" } }),
+    ["KAFSCALE_CONTROL_ADDR (:9192) and KAFSCALE_BROKER_ADDR (:9192) must not be the same port"],
+  );
+  configOf({ env: { KAFSCALE_CONTROL_ADDR: ":9094" } });
   configOf(at("10.0.0.1:9093", "10.0.0.2:9093"));
   configOf(at("127.0.0.1:0", "127.0.0.1:0"));
   configOf(at(":9092", "off"));

@@ -57,7 +57,10 @@ export const ROOMS: Readonly<Record<string, RoomRule>> = {
     imports: [...DOMAIN, "core/handlers", "core/server"],
     packages: ["zod"],
   },
-  "core/broker.ts": { imports: [...DOMAIN, "core/handlers", "core/server", "core/plugin"] },
+  "core/broker_parts.ts": { imports: LOGGED, types: ["core/handlers"] },
+  "core/broker.ts": {
+    imports: ["core/broker_parts.ts", ...DOMAIN, "core/handlers", "core/server", "core/plugin"],
+  },
   // facades of the standard library for the front door and tests; nothing else of core needs them
   "core/std": { imports: [], packages: ["deno-std"] },
 

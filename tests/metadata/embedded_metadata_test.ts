@@ -1,6 +1,13 @@
-import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertRejects,
+  assertStringIncludes,
+} from "@std/assert";
 import { MetadataError } from "../../core/metadata/metadata_store.ts";
 import { openEmbeddedMetadata } from "../../drivers/metadata/embedded/driver.ts";
+import { SyncedFiles } from "../../drivers/metadata/embedded/files.ts";
 import { EMBEDDED_LIMITS } from "../../drivers/metadata/embedded/settings.ts";
 import {
   metadataStoreConformance,
@@ -147,5 +154,31 @@ Deno.test("commit() that was acknowledged survives kill -9", async () => {
       assertEquals(await store.get("leased"), undefined);
       await store.close();
     }
+  });
+});
+
+Deno.test("failed tells of a sync that failed; all is refused until a restart", async () => {
+  await inDirectory(async (dataDir) => {
+    const { syncLog } = SyncedFiles.prototype;
+    const store = await openEmbeddedMetadata({ dataDir });
+    const put = (key: string) =>
+      store.commit({ if: [], then: [{ put: key, value: new Uint8Array(1) }] });
+    try {
+      await put("before");
+      // no file system here fails a sync when it is asked to
+      SyncedFiles.prototype.syncLog = () => Promise.reject(new Error("EIO"));
+      const error = await assertRejects(() => put("lost"), MetadataError);
+      assertEquals(await store.failed, error);
+      assertMatch(error.message, /could not be made durable .* restart the broker$/);
+    } finally {
+      SyncedFiles.prototype.syncLog = syncLog;
+    }
+    await assertRejects(() => put("after"), MetadataError, "restart the broker");
+    await assertRejects(() => store.get("before"), MetadataError, "restart the broker");
+    await store.close();
+    const again = await openEmbeddedMetadata({ dataDir });
+    assert(await again.get("before") !== undefined);
+    assertEquals(await again.get("after"), undefined);
+    await again.close();
   });
 });

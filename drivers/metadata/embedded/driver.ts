@@ -9,8 +9,8 @@
  *  2. a checkpoint copies only synced frames into the database file, and the file is fdatasync'ed
  *     before the next transaction, which is the first that may start the log over.
  * A torn tail of the log fails SQLite's checksums and is dropped: nothing of it was acknowledged.
- * After a failed sync the store refuses everything: only reading the files anew tells what they
- * hold.
+ * After a failed sync the store refuses everything, and says so by `failed`: only reading the files
+ * anew, which the next start does, tells what they hold.
  *
  * A lease cannot outlive the process, and no one else can see the keys: so leases end by revocation
  * and close alone, and what a killed process left under leases is deleted at the next open.
@@ -85,6 +85,7 @@ class EmbeddedMetadata implements MetadataStore {
   #syncing: Promise<void> | undefined;
   #unsavedBytes = 0;
   #failure: MetadataError | undefined;
+  readonly #failed = deferred<MetadataError>();
   #closed: Promise<void> | undefined;
   readonly #closing = new AbortController();
   readonly #leases = new Set<EmbeddedLease>();
@@ -99,6 +100,10 @@ class EmbeddedMetadata implements MetadataStore {
   ) {
     this.#revision = revision;
     this.#feed = new WatchFeed(revision, settings.watch ?? EMBEDDED_LIMITS.watch);
+  }
+
+  get failed(): Promise<MetadataError> {
+    return this.#failed.promise;
   }
 
   get(key: string): Promise<Entry | undefined> {
@@ -291,6 +296,7 @@ class EmbeddedMetadata implements MetadataStore {
 
   #fail(error: MetadataError): void {
     this.#failure ??= error;
+    this.#failed.resolve(this.#failure);
     this.#closing.abort();
     for (const lease of [...this.#leases]) void lease.revoke();
   }

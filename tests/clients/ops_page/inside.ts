@@ -5,7 +5,7 @@
  */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { BrokerProcess } from "../broker_process.ts";
-import { goClients, pythonClients } from "../install.ts";
+import { goClients, javaClient, pythonClients } from "../install.ts";
 import { cli as kafscale } from "../../cli/run_cli.ts";
 import { ToolHost } from "../java/tool_host.ts";
 import { SUITE_SETTINGS } from "../suite.ts";
@@ -65,6 +65,18 @@ const AFTERWARDS: Readonly<Record<string, readonly [string, RegExp]>> = {
   "Delete a consumer group": ["consumer-groups --list", /^\s*$/],
 };
 
+/** The page's one command that is no tool of Kafka's: its class is in none of 4.1's jars. */
+async function hasNoSuchClass(args: readonly string[]): Promise<void> {
+  assertEquals(args[0], "kafka.admin.OffsetForLeaderEpochClient");
+  const java = new Deno.Command("java", { args: ["-cp", await javaClient(), ...args] });
+  const { code, stderr } = await java.output();
+  assertEquals(code, 1);
+  assertStringIncludes(
+    new TextDecoder().decode(stderr),
+    "Could not find or load main class kafka.admin.OffsetForLeaderEpochClient",
+  );
+}
+
 async function cli(): Promise<void> {
   const text = await Deno.readTextFile(new URL("commands.sh", import.meta.url));
   const values = { broker: BROKER, topic: TOPIC, "group-id": GROUP, count: "4" };
@@ -73,7 +85,7 @@ async function cli(): Promise<void> {
   await using tools = await ToolHost.start();
   for (const { about, tool, args } of commands) {
     if (tool === undefined) {
-      assertEquals(args[0], "kafka.admin.OffsetForLeaderEpochClient");
+      await hasNoSuchClass(args);
       continue;
     }
     const { out, err, code } = await tools.run(tool, args);
@@ -101,10 +113,21 @@ async function program(text: string): Promise<[lines: string[], failure: string]
   return [lines(stdout), failed ? lines(stderr).at(-1)! : ""];
 }
 
+/** The page's line as kafka-python has it, which is where it comes from; changes nothing. */
+const FOR_KAFKA_PYTHON = (line: string) => `
+from kafka.admin import KafkaAdminClient, NewPartitions
+${line}
+admin = KafkaAdminClient(bootstrap_servers="${BROKER}")
+for result in admin.create_partitions(new_parts, validate_only=True).results:
+    print(result.name, result.error_code)
+`;
+
 /**
- * As it stands the program ends before it adds partitions: the client wants a list of
- * `NewPartitions(TOPIC, COUNT)`, and no version of it ever took the page's dictionary. So it is run
- * once as it stands, up to there, and once with that line mended.
+ * As it stands the program ends before it adds partitions: in every version of confluent-kafka,
+ * from 0.11.5 on, which was the first with NewPartitions, that takes a topic and a count, and
+ * create_partitions() a list. The page's dictionary is what kafka-python takes. So the program is
+ * run as it stands, up to there; the line by itself with kafka-python; and the program with that
+ * line mended.
  */
 async function python(): Promise<void> {
   const page = await Deno.readTextFile(new URL("confluent.py", import.meta.url));
@@ -119,6 +142,7 @@ async function python(): Promise<void> {
   assertEquals(failure, "TypeError: argument 1 must be str, not int");
 
   assertStringIncludes(page, wrong);
+  assertEquals(await program(FOR_KAFKA_PYTHON(wrong)), [[`${TOPIC} 0`], ""]);
   const [mended, none] = await program(
     page.replace(wrong, 'new_parts = [NewPartitions("orders", 6)]'),
   );
