@@ -12,25 +12,34 @@
 import { MalformedError } from "../bytes/mod.ts";
 import { SLABS_IDLE_MAX } from "../config/limits.ts";
 import { deferred, invariant, unlessAborted } from "../runtime/mod.ts";
-import { type BlockBuffers, costOf, type LoadedRun, loadRun, runMemory } from "./block_buffers.ts";
-import { type CachedObject, type Extent, partsOf } from "./extent.ts";
+import { type BlockBuffers, costOf, joined, type LoadedRun, loadRun } from "./block_buffers.ts";
+import {
+  type BlockCacheStats,
+  type CachedObject,
+  type CacheLease,
+  type Extent,
+  partsOf,
+} from "./extent.ts";
 import type { ObjectStore } from "./object_store.ts";
 import { SLAB_BYTES, type SlabPool } from "./wal/slab_pool.ts";
 
 export type { BlockBuffers } from "./block_buffers.ts";
+export type { BlockCacheStats, CacheLease } from "./extent.ts";
 
 /** A sequential reader's misses are widened to GETs of this size, to spare requests. */
 export const READ_AHEAD_BYTES = 4 * 1024 * 1024;
 
+/** What a small object takes of the heap beside its bytes: its key, its entries, its buffer. */
+const ENTRY_BYTES = 1024;
+
 /** One reader's read-ahead takes at most this share of the capacity. */
 const READ_AHEAD_SHARE = 16;
-
 /** The newest inserted objects take at most this share of it: two full commits by default. */
 const FRESH_SHARE = 8;
 
 export interface BlockCacheOptions {
   readonly store: ObjectStore;
-  /** Where they come from; without them, and for small rests, every load allocates. */
+  /** Where they come from; without them every load allocates. */
   readonly buffers?: BlockBuffers | undefined;
   readonly capacityBytes: number;
   /** Bytes of the capacity that are in use elsewhere at the moment; half of it at most. */
@@ -41,26 +50,6 @@ export interface BlockCacheOptions {
   readonly blockBytes: number;
   /** What a sequential reader's misses are widened to; 4 MiB unless the store advises otherwise. */
   readonly readAheadBytes?: number;
-}
-
-/** Bytes on loan: valid until `release`, which is called once. */
-export interface CacheLease {
-  readonly parts: readonly Uint8Array[];
-  release(): void;
-}
-
-export interface BlockCacheStats {
-  /** Blocks, or whole inserted objects, that a read found in memory. */
-  readonly hits: number;
-  /** Blocks that a read had to wait for. */
-  readonly misses: number;
-  /** GETs, and what they brought. */
-  readonly loads: number;
-  readonly loadedBytes: number;
-  /** Memory in the cache now, on loan and being loaded included. */
-  readonly bytes: number;
-  /** Of that, what readers hold; with what they hold of invalidated objects. */
-  readonly leasedBytes: number;
 }
 
 export class BlockCache {
@@ -122,6 +111,22 @@ export class BlockCache {
    * until `onEvict`, which is called exactly once, when nobody can read them any more.
    */
   insert(key: string, parts: readonly Uint8Array[], onEvict: () => void): void {
+    this.#insert(key, parts, costOf(parts), onEvict);
+  }
+
+  /** The same for a small object, which is copied. */
+  insertCopy(key: string, parts: readonly Uint8Array[]): void {
+    const pieces = this.#buffers?.pieces;
+    const copy = joined(pieces, parts);
+    this.#insert(key, [copy], copy.length + ENTRY_BYTES, () => pieces?.release(copy));
+  }
+
+  #insert(
+    key: string,
+    parts: readonly Uint8Array[],
+    costBytes: number,
+    onEvict: () => void,
+  ): void {
     const object = this.#objectOf(key);
     if (object.whole !== undefined) this.#detach(object.whole);
     let end = 0;
@@ -131,7 +136,7 @@ export class BlockCache {
       start: 0,
       end,
       parts,
-      costBytes: costOf(parts),
+      costBytes,
       leases: 0,
       loading: undefined,
       abort: undefined,
@@ -268,7 +273,7 @@ export class BlockCache {
       start,
       end,
       parts: [],
-      costBytes: runMemory(this.#buffers, this.#blockBytes, { start, end }),
+      costBytes: end - start,
       leases: 0,
       loading: loaded.promise,
       abort,
@@ -276,11 +281,14 @@ export class BlockCache {
       detached: false,
     };
     for (let at = block; at < until; at++) blocks.set(at, extent);
+    this.#loads++;
+    // Counted when its buffers are taken: as both they and idle it would drive slabs out.
+    const options = { signal: abort.signal, staleOk };
+    const run = loadRun(this.#store, this.#buffers, this.#blockBytes, extent, options);
     this.#recency.add(extent);
     this.#bytes += extent.costBytes;
     this.#hold(extent);
     this.#evict();
-    this.#loads++;
     const settle = (run: LoadedRun | undefined) => {
       extent.loading = undefined;
       extent.abort = undefined;
@@ -297,15 +305,11 @@ export class BlockCache {
       if (extent.detached && extent.leases === 0) extent.onEvict?.();
       loaded.resolve(true);
     };
-    const options = { signal: abort.signal, staleOk };
-    loadRun(this.#store, this.#buffers, this.#blockBytes, extent, options).then(
-      settle,
-      (error) => {
-        extent.loading = undefined;
-        extent.abort = undefined;
-        this.#fail(extent, () => loaded.reject(error));
-      },
-    );
+    run.then(settle, (error) => {
+      extent.loading = undefined;
+      extent.abort = undefined;
+      this.#fail(extent, () => loaded.reject(error));
+    });
     return extent;
   }
 

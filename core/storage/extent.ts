@@ -1,4 +1,4 @@
-/** What the block cache holds of an object. */
+/** What the block cache holds of an object, lends, and tells of itself. */
 
 /** Consecutive bytes of one object in memory: a whole inserted object, or a run of blocks. */
 export interface Extent {
@@ -24,6 +24,26 @@ export interface CachedObject {
   sizeWhenLoaded: number | undefined;
   /** By block index; an extent of several blocks is in here several times. */
   readonly blocks: Map<number, Extent>;
+}
+
+/** Bytes on loan: valid until `release`, which is called once. */
+export interface CacheLease {
+  readonly parts: readonly Uint8Array[];
+  release(): void;
+}
+
+export interface BlockCacheStats {
+  /** Blocks, or whole inserted objects, that a read found in memory. */
+  readonly hits: number;
+  /** Blocks that a read had to wait for. */
+  readonly misses: number;
+  /** GETs, and what they brought. */
+  readonly loads: number;
+  readonly loadedBytes: number;
+  /** Memory in the cache now, on loan and being loaded included. */
+  readonly bytes: number;
+  /** Of that, what readers hold; with what they hold of invalidated objects. */
+  readonly leasedBytes: number;
 }
 
 /** `[start, end)` of the object, as views of extents that cover it in order. */
