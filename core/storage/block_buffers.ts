@@ -1,12 +1,15 @@
 /** Bringing a run of blocks from the store, into reused buffers where store and size allow it. */
 import { invariant } from "../runtime/assert.ts";
 import type { CallOptions, ObjectStore } from "./object_store.ts";
+import { type Pieces, SlabPieces } from "./slab_pieces.ts";
 import { SLAB_BYTES, type Slabs } from "./wal/slab_pool.ts";
 
 /** Buffers of one block each, for stores that read into the caller's. */
 export interface BlockBuffers extends Slabs {
   /** Memory that is kept and not in use, since it shares a slab with what is. */
   readonly idleBytes: number;
+  /** For what is smaller than a block. */
+  readonly pieces: Pieces;
 }
 
 /** A slab that is cut into blocks. */
@@ -26,14 +29,16 @@ export class BlockPool implements BlockBuffers {
   /** With blocks to give. */
   readonly #open = new Set<Cut>();
   #free = 0;
+  readonly pieces: SlabPieces;
 
   constructor(readonly slabs: Slabs, readonly blockBytes: number) {
     invariant(SLAB_BYTES % blockBytes === 0, "a slab is cut into whole blocks");
+    this.pieces = new SlabPieces(slabs);
   }
 
   /** In slabs that are cut, and not in use. */
   get idleBytes(): number {
-    return this.#free * this.blockBytes;
+    return this.#free * this.blockBytes + this.pieces.idleBytes;
   }
 
   acquire(): Uint8Array {
@@ -98,30 +103,34 @@ export interface LoadedRun {
   readonly giveBack: (() => void) | undefined;
 }
 
-/** A run that fills less of its buffers than this is allocated to measure. */
-const POOLED_SHARE = 0.5;
+/** Buffers for `length` bytes: whole blocks, and a piece for the rest. */
+class RunBuffers {
+  readonly blocks: readonly Uint8Array[];
+  readonly rest: Uint8Array | undefined;
 
-/** Whether a run of this many bytes goes into reused buffers, and the memory that it takes then. */
-function pooling(
-  buffers: BlockBuffers | undefined,
-  blockBytes: number,
-  length: number,
-): { pooled: boolean; memoryBytes: number } {
-  const whole = Math.ceil(length / blockBytes) * blockBytes;
-  const pooled = buffers !== undefined && length >= whole * POOLED_SHARE;
-  return { pooled, memoryBytes: pooled ? whole : length };
+  constructor(readonly buffers: BlockBuffers, blockBytes: number, length: number) {
+    const count = Math.floor(length / blockBytes);
+    this.blocks = Array.from({ length: count }, () => buffers.acquire());
+    const restBytes = length - count * blockBytes;
+    this.rest = restBytes === 0 ? undefined : buffers.pieces.acquire(restBytes);
+  }
+
+  get parts(): readonly Uint8Array[] {
+    return this.rest === undefined ? this.blocks : [...this.blocks, this.rest];
+  }
+
+  release(): void {
+    for (const block of this.blocks) this.buffers.release(block);
+    if (this.rest !== undefined) this.buffers.pieces.release(this.rest);
+  }
+
+  forget(): void {
+    for (const block of this.blocks) this.buffers.forget(block);
+    if (this.rest !== undefined) this.buffers.pieces.forget(this.rest);
+  }
 }
 
-/** Memory that a run takes while it is cached. */
-export function runMemory(
-  buffers: BlockBuffers | undefined,
-  blockBytes: number,
-  { start, end }: Pick<BlockRun, "start" | "end">,
-): number {
-  return pooling(buffers, blockBytes, end - start).memoryBytes;
-}
-
-/** The run's bytes; undefined where the store has no such object. */
+/** The run's bytes; undefined where the store has no such object. Takes its buffers at once. */
 export async function loadRun(
   store: ObjectStore,
   buffers: BlockBuffers | undefined,
@@ -129,29 +138,35 @@ export async function loadRun(
   { key, start, end }: BlockRun,
   options: CallOptions,
 ): Promise<LoadedRun | undefined> {
-  const count = Math.ceil((end - start) / blockBytes);
-  if (buffers === undefined || !pooling(buffers, blockBytes, end - start).pooled) {
+  if (buffers === undefined) {
     const bytes = await store.get(key, { start, end }, options);
     return bytes && { parts: [bytes], giveBack: undefined };
   }
-  const pooled = Array.from({ length: count }, () => buffers.acquire());
-  const parts = pooled.map((buffer, index) =>
-    buffer.subarray(0, Math.min(blockBytes, end - start - index * blockBytes))
-  );
+  const taken = new RunBuffers(buffers, blockBytes, end - start);
+  const { parts } = taken;
   let length: number | undefined;
   try {
     length = await store.getInto!(key, start, parts, options);
   } catch (error) {
     // The store may still write into them.
-    for (const buffer of pooled) buffers.forget(buffer);
+    taken.forget();
     throw error;
   }
-  const giveBack = () => {
-    for (const buffer of pooled) buffers.release(buffer);
-  };
-  if (length === end - start) return { parts, giveBack };
-  giveBack();
+  if (length === end - start) return { parts, giveBack: () => taken.release() };
+  taken.release();
   return length === undefined ? undefined : { parts: [], giveBack: undefined };
+}
+
+/** A copy of all parts as one. */
+export function joined(pieces: Pieces | undefined, parts: readonly Uint8Array[]): Uint8Array {
+  const bytes = parts.reduce((sum, part) => sum + part.length, 0);
+  const copy = pieces?.acquire(bytes) ?? new Uint8Array(bytes);
+  let at = 0;
+  for (const part of parts) {
+    copy.set(part, at);
+    at += part.length;
+  }
+  return copy;
 }
 
 /** Memory that stays alive for the sake of `parts`. */

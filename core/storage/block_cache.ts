@@ -12,14 +12,16 @@
 import { MalformedError } from "../bytes/mod.ts";
 import { SLABS_IDLE_MAX } from "../config/limits.ts";
 import { deferred, invariant, unlessAborted } from "../runtime/mod.ts";
-import { type BlockBuffers, costOf, type LoadedRun, loadRun, runMemory } from "./block_buffers.ts";
+import { type BlockBuffers, costOf, joined, type LoadedRun, loadRun } from "./block_buffers.ts";
 import {
   type BlockCacheStats,
   type CachedObject,
   type CacheLease,
   type Extent,
+  newExtent,
   partsOf,
 } from "./extent.ts";
+import { FreshExtents } from "./fresh_extents.ts";
 import type { ObjectStore } from "./object_store.ts";
 import { SLAB_BYTES, type SlabPool } from "./wal/slab_pool.ts";
 
@@ -28,6 +30,9 @@ export type { BlockCacheStats, CacheLease } from "./extent.ts";
 
 /** A sequential reader's misses are widened to GETs of this size, to spare requests. */
 export const READ_AHEAD_BYTES = 4 * 1024 * 1024;
+
+/** What a small object takes of the heap beside its bytes: its key, its entries, its buffer. */
+const ENTRY_BYTES = 1024;
 
 /** One reader's read-ahead takes at most this share of the capacity. */
 const READ_AHEAD_SHARE = 16;
@@ -40,7 +45,7 @@ const FRESH_SHARE = 8;
 
 export interface BlockCacheOptions {
   readonly store: ObjectStore;
-  /** Where they come from; without them, and for small rests, every load allocates. */
+  /** Where they come from; without them every load allocates. */
   readonly buffers?: BlockBuffers | undefined;
   readonly capacityBytes: number;
   /** Bytes of the capacity that are in use elsewhere at the moment; half of it at most. */
@@ -64,9 +69,7 @@ export class BlockCache {
   readonly #objects = new Map<string, CachedObject>();
   /** All extents that readers find, least recently used first. */
   readonly #recency = new Set<Extent>();
-  /** The newest that were inserted, oldest first. */
-  readonly #fresh = new Set<Extent>();
-  #freshBytes = 0;
+  readonly #fresh: FreshExtents;
   #bytes = 0;
   #leasedBytes = 0;
   #loadingBytes = 0;
@@ -80,6 +83,7 @@ export class BlockCache {
     this.#store = options.store;
     this.#buffers = options.store.getInto === undefined ? undefined : options.buffers;
     this.#capacityBytes = options.capacityBytes;
+    this.#fresh = new FreshExtents(options.capacityBytes / FRESH_SHARE);
     this.#reservedBytes = options.reservedBytes ?? (() => 0);
     this.#slabs = options.slabs;
     // Rather than a new slab: an old one that is read no more.
@@ -118,37 +122,32 @@ export class BlockCache {
    * until `onEvict`, which is called exactly once, when nobody can read them any more.
    */
   insert(key: string, parts: readonly Uint8Array[], onEvict: () => void): void {
+    this.#insert(key, parts, costOf(parts), onEvict);
+  }
+
+  /** The same for a small object, which is copied. */
+  insertCopy(key: string, parts: readonly Uint8Array[]): void {
+    const pieces = this.#buffers?.pieces;
+    const copy = joined(pieces, parts);
+    this.#insert(key, [copy], copy.length + ENTRY_BYTES, () => pieces?.release(copy));
+  }
+
+  #insert(
+    key: string,
+    parts: readonly Uint8Array[],
+    costBytes: number,
+    onEvict: () => void,
+  ): void {
     const object = this.#objectOf(key);
     if (object.whole !== undefined) this.#detach(object.whole);
     let end = 0;
     for (const part of parts) end += part.length;
-    const extent: Extent = {
-      key,
-      start: 0,
-      end,
-      parts,
-      costBytes: costOf(parts),
-      leases: 0,
-      loading: undefined,
-      abort: undefined,
-      onEvict,
-      detached: false,
-    };
+    const extent = newExtent({ key, start: 0, end, parts, costBytes, onEvict });
     this.#objectOf(key).whole = extent;
     this.#recency.add(extent);
     this.#bytes += extent.costBytes;
-    this.#keepFresh(extent);
-    this.#evict();
-  }
-
-  #keepFresh(extent: Extent): void {
     this.#fresh.add(extent);
-    this.#freshBytes += extent.costBytes;
-    for (const oldest of this.#fresh) {
-      if (this.#freshBytes <= this.#capacityBytes / FRESH_SHARE) break;
-      this.#fresh.delete(oldest);
-      this.#freshBytes -= oldest.costBytes;
-    }
+    this.#evict();
   }
 
   /** `[start, end)` of the object if all of it is in memory, else undefined. Never waits. */
@@ -259,25 +258,20 @@ export class BlockCache {
     const abort = new AbortController();
     const loaded = deferred<boolean>();
     loaded.promise.catch(() => {});
-    const extent: Extent = {
-      key,
-      start,
-      end,
-      parts: [],
-      costBytes: runMemory(this.#buffers, this.#blockBytes, { start, end }),
-      leases: 0,
-      loading: loaded.promise,
-      abort,
-      onEvict: undefined,
-      detached: false,
-    };
+    const extent = newExtent({
+      ...{ key, start, end, parts: [], costBytes: end - start },
+      ...{ loading: loaded.promise, abort },
+    });
     for (let at = block; at < until; at++) blocks.set(at, extent);
+    this.#loads++;
+    // Counted when its buffers are taken: as both they and idle it would drive slabs out.
+    const options = { signal: abort.signal, staleOk };
+    const run = loadRun(this.#store, this.#buffers, this.#blockBytes, extent, options);
     this.#recency.add(extent);
     this.#bytes += extent.costBytes;
     this.#loadingBytes += extent.costBytes;
     this.#hold(extent);
     this.#evict();
-    this.#loads++;
     const ended = () => {
       this.#loadingBytes -= extent.costBytes;
       extent.loading = undefined;
@@ -298,14 +292,10 @@ export class BlockCache {
       if (extent.detached && extent.leases === 0) extent.onEvict?.();
       loaded.resolve(true);
     };
-    const options = { signal: abort.signal, staleOk };
-    loadRun(this.#store, this.#buffers, this.#blockBytes, extent, options).then(
-      settle,
-      (error) => {
-        ended();
-        this.#fail(extent, () => loaded.reject(error));
-      },
-    );
+    run.then(settle, (error) => {
+      ended();
+      this.#fail(extent, () => loaded.reject(error));
+    });
     return extent;
   }
 
@@ -360,7 +350,7 @@ export class BlockCache {
     if (extent.detached) return;
     extent.detached = true;
     this.#recency.delete(extent);
-    if (this.#fresh.delete(extent)) this.#freshBytes -= extent.costBytes;
+    this.#fresh.delete(extent);
     this.#bytes -= extent.costBytes;
     const object = this.#objects.get(extent.key);
     if (object !== undefined) {

@@ -19,6 +19,14 @@ export interface Extent {
   detached: boolean;
 }
 
+/** Held by nobody yet; what is left out is as of one that is there. */
+export function newExtent(
+  given: Pick<Extent, "key" | "start" | "end" | "parts" | "costBytes"> & Partial<Extent>,
+): Extent {
+  const nothing = { loading: undefined, abort: undefined, onEvict: undefined };
+  return { ...nothing, leases: 0, detached: false, ...given };
+}
+
 export interface CachedObject {
   whole: Extent | undefined;
   sizeWhenLoaded: number | undefined;

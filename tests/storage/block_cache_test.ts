@@ -53,18 +53,21 @@ function pooledWorld(
   const { objects, store } = world(capacityBytes, blockBytes, latencyMaxMs, failBeforeChance);
   const out = new Set<Uint8Array>();
   const free: Uint8Array[] = [];
+  const lend = (buffer: Uint8Array) => {
+    out.add(buffer);
+    return buffer;
+  };
+  const back = (buffer: Uint8Array) => {
+    assert(out.delete(buffer), "a buffer was handed back twice");
+    return buffer.fill(0xee);
+  };
+  const forget = (buffer: Uint8Array) => assert(out.delete(buffer));
   const buffers = {
     idleBytes: 0,
-    acquire: () => {
-      const buffer = free.pop() ?? new Uint8Array(blockBytes);
-      out.add(buffer);
-      return buffer;
-    },
-    release: (buffer: Uint8Array) => {
-      assert(out.delete(buffer), "a buffer was handed back twice");
-      free.push(buffer.fill(0xee));
-    },
-    forget: (buffer: Uint8Array) => assert(out.delete(buffer)),
+    acquire: () => lend(free.pop() ?? new Uint8Array(blockBytes)),
+    release: (buffer: Uint8Array) => free.push(back(buffer)),
+    forget,
+    pieces: { acquire: (bytes: number) => lend(new Uint8Array(bytes)), release: back, forget },
   };
   const reading: ObjectStore = Object.assign(Object.create(store), {
     get: store.get.bind(store),
@@ -371,7 +374,9 @@ async function propertyRun(
       const fresh = bytesOf(1 + next(900), version++);
       model.set(key, fresh);
       objects.set(key, fresh);
-      if (next(2) === 0) {
+      const way = next(4);
+      if (way === 0) cache.insertCopy(key, [fresh.slice(0, 1), fresh.slice(1)]);
+      else if (way === 1) {
         const slab = fresh.slice();
         const id = version;
         outside.add(id);

@@ -7,7 +7,7 @@ const SMALL_COMMIT_BYTES = 128 << 10;
 /** A committed slot serves reads from memory until it is evicted. */
 export function keepForReads(cache: BlockCache, object: WalObject, commit: Commit): void {
   if (commit.bytes <= SMALL_COMMIT_BYTES) {
-    cache.insert(object.key, commit.parts().map((part) => part.slice()), () => {});
+    cache.insertCopy(object.key, commit.parts());
     commit.release();
   } else {
     cache.insert(object.key, commit.parts(), () => commit.release());

@@ -162,7 +162,7 @@ async function groupOpen({ handle, group, topic }) {
   await consumer.subscribe({ topic, fromBeginning: true });
   await consumer.run({
     autoCommit: false,
-    // with one worker for several brokers' fetchers a wake-up can get lost, and the consumer with it
+    // with one worker for the fetchers of several brokers a wake-up can get lost, and all with it
     partitionsConsumedConcurrently: 4,
     eachMessage: ({ partition, message }) => {
       member.records.push(received(partition, message));
