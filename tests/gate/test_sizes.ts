@@ -14,7 +14,7 @@ export const SIZES: Readonly<Record<string, readonly [seconds: number, cores: nu
   "tests/faults/cluster_faults_test.ts": [43, 0.8],
   "tests/docs/docs_test.ts": [41, 0.9],
   "tests/bench/java_smoke_test.ts": [27, 0.8],
-  "tests/bench/smoke_test.ts": [13, 0.8],
+  "tests/bench/smoke_test.ts": [25, 0.8],
   "tests/clients/cluster_outage_test.ts": [37, 1.5],
   "tests/clients/etcd_test.ts": [37, 0.2],
   "tests/cli/kafka_tool_on_kafka_test.ts": [20, 1.1],
