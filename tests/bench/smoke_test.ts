@@ -1,33 +1,22 @@
 /** The benches at their smoke size: they run, and every record arrives. No figure is looked at. */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { javaIsThere } from "../../bench/end_to_end/java_tools.ts";
 import { haveTools } from "../clients/requirement.ts";
 import { haveMinio } from "../services/minio.ts";
-
-const REPO = new URL("../../", import.meta.url).pathname;
-
-async function run(script: string, args: readonly string[]): Promise<string> {
-  const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "--allow-all", script, ...args],
-    cwd: REPO,
-    stdout: "piped",
-    stderr: "piped",
-  }).output();
-  assert(success, new TextDecoder().decode(stderr));
-  return new TextDecoder().decode(stdout);
-}
+import { runBench } from "./run_bench.ts";
 
 Deno.test("bench/load produces and reads back every record", async () => {
   for (const more of [[], ["--idempotent", "--batches-per-request", "2"]]) {
     const sizes = ["--requests", "40", "--batch-bytes", "16384", "--verify", "--json"];
-    const { produce, fetch } = JSON.parse(await run("bench/load/main.ts", [...sizes, ...more]));
+    const { produce, fetch } = JSON.parse(
+      await runBench("bench/load/main.ts", [...sizes, ...more]),
+    );
     assertEquals(produce.records, 40 * Math.floor(16_384 / 1032) * (more.length === 0 ? 1 : 2));
     assertEquals(fetch.records, produce.records);
   }
 });
 
 Deno.test("bench/metrics_cost compares a broker with metrics and one without", async () => {
-  const text = await run("bench/metrics_cost.ts", [
+  const text = await runBench("bench/metrics_cost.ts", [
     "--pairs",
     "1",
     "--seconds",
@@ -41,7 +30,7 @@ Deno.test("bench/metrics_cost compares a broker with metrics and one without", a
 });
 
 Deno.test("bench/partitions runs through two restarts", async () => {
-  const text = await run("bench/partitions.ts", ["200", "2", "1"]);
+  const text = await runBench("bench/partitions.ts", ["200", "2", "1"]);
   assertStringIncludes(text, "restart after kill -9: s");
 });
 
@@ -52,7 +41,7 @@ Deno.test({
     const sizes = ["--mib", "0.1", "--count", "4", "--rounds", "1", "--json"];
     const ways = ["s3", "minio", "node:http", "fetch", "aws-sdk"];
     const out = JSON.parse(
-      await run("bench/store/main.ts", [...sizes, "--ways", ways.join(",")]),
+      await runBench("bench/store/main.ts", [...sizes, "--ways", ways.join(",")]),
     );
     for (const way of ways) {
       assert(out[way].puts[0].mbPerSecond > 0, way);
@@ -69,36 +58,12 @@ Deno.test({
   fn: async () => {
     // at once: both wait for leases most of the time
     const [failover, scale] = await Promise.all([
-      run("bench/cluster/failover.ts", ["--smoke"]),
-      run("bench/cluster/scale.ts", ["--smoke"]),
+      runBench("bench/cluster/failover.ts", ["--smoke"]),
+      runBench("bench/cluster/scale.ts", ["--smoke"]),
     ]);
     assertMatch(failover, /^producing to all of them again after \d+ ms: /m);
     assertMatch(failover, /^a drained partition took no records for \d+ ms \(median of \d+\), /m);
     assertMatch(scale, /^owners: \{"0":8,"1":8,"2":8\}$/m);
     assertMatch(scale, /taken over -?\d+ ms after the lease, \d+ ms from the first to the last$/m);
-  },
-});
-
-const java = await javaIsThere();
-if (!java && Deno.env.get("CI") !== undefined) throw new Error("CI has no java");
-
-Deno.test({
-  name: "bench/end_to_end smoke: every record of Kafka's own tools arrives",
-  ignore: !java,
-  fn: async () => {
-    const text = await run("bench/end_to_end/main.ts", ["--smoke", "--ours-only"]);
-    assertStringIncludes(text, "smoke: every record arrived");
-  },
-});
-
-Deno.test({
-  name: "bench/on_minio smoke: every record arrives, and its table has no hole",
-  ignore: !java || !await haveMinio("bench/on_minio"),
-  fn: async () => {
-    const text = await run("bench/on_minio.ts", ["--smoke"]);
-    assertStringIncludes(text, "smoke: every record arrived");
-    const rows = text.split("\n").filter((line) => / ms |MiB\/s /.test(line));
-    assertEquals(rows.length, 9, text);
-    for (const row of rows) assert(!row.includes("–"), row);
   },
 });

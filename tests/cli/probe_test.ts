@@ -15,7 +15,7 @@ async function keysIn(dir: string): Promise<string[]> {
 
 Deno.test("probe tells what a directory keeps, measures it, and leaves nothing behind", () =>
   withDirectory(async (dir) => {
-    const args = ["probe", "--data-dir", dir, "--quick", "--duration", "2"];
+    const args = ["probe", "--data-dir", dir, "--quick", "--duration", "1"];
     const { code, stdout, stderr } = await cli(args);
     assertEquals([code, stderr], [0, ""], stdout);
     for (const { name } of PROMISES) {
@@ -131,7 +131,7 @@ const minio = await minioForFile("kafscale probe on MinIO");
 for (const storage of minio === undefined ? [] : ["s3", "minio"]) {
   Deno.test(`probe tells what a bucket keeps, and leaves nothing in it (${storage})`, async () => {
     const env = { ...minio!.settings(await minio!.bucket()), KAFSCALE_STORAGE: storage };
-    const { code, stdout, stderr } = await cli(["probe", "--quick", "--duration", "2"], { env });
+    const { code, stdout, stderr } = await cli(["probe", "--quick", "--duration", "1"], { env });
     assertEquals([code, stderr], [0, ""], stdout);
     const notKept = stdout.split("\n").filter((line) => /^(broken|not tested)/.test(line));
     assertEquals(notKept.map((line) => line.split(/ +/, 2).join(" ")), ["broken* long-key-parts"]);

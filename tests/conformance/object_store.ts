@@ -2,6 +2,8 @@
  * What every ObjectStore must do: each case of core/storage/probe as a test, on a store of its own,
  * and each fault of store_faults.ts. A driver's test is a call of `objectStoreConformance`; what a
  * driver cannot do, or suffer, it names in `skip`, with the reason.
+ *
+ * Environment: KAFSCALE_TEST_LIST_KEYS is how many keys are listed; unset: 5,000
  */
 import type { ObjectStore } from "../../core/storage/object_store.ts";
 import { type OtherStore, type ProbeSizes, PROMISES } from "../../core/storage/probe/mod.ts";
@@ -40,7 +42,7 @@ export function objectStoreConformance(
 ): void {
   const sizes = {
     largeBytes: options.largeBytes ?? 64 * 1024 * 1024,
-    listKeys: options.listKeys ?? 5000,
+    listKeys: options.listKeys ?? Number(Deno.env.get("KAFSCALE_TEST_LIST_KEYS") ?? 5000),
   };
   /** Not a skipped test: by its nature the driver cannot be asked this. */
   const applies = (what: string, promise: string) => {

@@ -1,6 +1,8 @@
 /**
- * `deno task test`: every test, in an order drawn from a seed that is printed first. Arguments go
- * to `deno test` (`deno task test tests/log --filter append`); `--shuffle=SEED` repeats an order.
+ * `deno task test`: the tests, several files beside each other, in an order drawn from a seed that
+ * is printed first. It leaves out a few long ones (test_sizes.ts) and says so; `--all` does not. In
+ * CI nothing is left out, and files run one after the other. Arguments go to `deno test`
+ * (`deno task test tests/log --filter append`); `--shuffle=SEED` repeats an order.
  * `--store minio` or `--store s3` runs the client suites with brokers on a real MinIO; in CI all of
  * them are run so, with either driver, after everything else.
  * `--cluster` runs the client suites against three brokers on a real etcd and a real MinIO; in CI
@@ -11,6 +13,8 @@
  * The last line is `N passed, N failed, N skipped`; with CI=true a skipped test is a failure.
  */
 import { existsSync } from "node:fs";
+import { runBesideEachOther } from "./everyday.ts";
+import { type Counts, runTests, skippedTests } from "./test_run.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 const IN_CI = Deno.env.get("CI") === "true";
@@ -44,38 +48,6 @@ const BINARY_TESTS_IN_BUCKET: Readonly<Record<string, readonly string[]>> = {
   s3: testsIn("clients", "kcat", "restart"),
 };
 
-/** Names of the tests that were skipped. */
-export function skippedTests(output: string): string[] {
-  return [...output.matchAll(/^(.+?) \.\.\. ignored \(/gm)].map(([, name]) => name!);
-}
-
-/** The counts in `deno test`'s summary line; `undefined` where there is none. */
-export function parseSummary(output: string) {
-  const counts = /\| (\d+) passed(?: \([^)]*\))? \| (\d+) failed(?: \([^)]*\))?(.*)/;
-  const line = output.split("\n").findLast((each) => counts.test(each));
-  if (line === undefined) return undefined;
-  const [, passed, failed, rest] = counts.exec(line)!;
-  const skipped = /(\d+) ignored/.exec(rest!)?.[1] ?? "0";
-  return { passed: Number(passed), failed: Number(failed), skipped: Number(skipped) };
-}
-
-/** Leaked timers and sockets fail a test: on by default up to Deno 2.7, by these flags from 2.8. */
-function sanitizers(): string[] {
-  const [major, minor] = Deno.version.deno.split(".").map(Number);
-  return major! > 2 || minor! >= 8 ? ["--sanitize-ops", "--sanitize-resources"] : [];
-}
-
-/** Copies a stream to ours as it comes and returns all of it. */
-async function tee(from: ReadableStream<Uint8Array>, to: typeof Deno.stdout): Promise<string> {
-  const decoder = new TextDecoder();
-  let text = "";
-  for await (const chunk of from) {
-    text += decoder.decode(chunk, { stream: true });
-    for (let at = 0; at < chunk.length;) at += await to.write(chunk.subarray(at));
-  }
-  return text;
-}
-
 /** Splits `--binary FILE` off; its path from here on is absolute. */
 async function takeBinary(args: readonly string[]): Promise<[string | undefined, string[]]> {
   const at = args.indexOf("--binary");
@@ -93,40 +65,19 @@ function namesTests(args: readonly string[]): boolean {
   return args.some((arg) => existsSync(new URL(arg, ROOT)));
 }
 
-interface Counts {
-  readonly passed: number;
-  readonly failed: number;
-  readonly skipped: number;
-}
-
-/** One `deno test`; undefined where it ran nothing. Says which skips are failures. */
+/** One `deno test`, shown as it runs; undefined where it ran nothing. In CI skips are failures. */
 async function run(
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
 ): Promise<Counts | undefined> {
-  const command = new Deno.Command(Deno.execPath(), {
-    args: ["test", "--allow-all", "--no-prompt", ...sanitizers(), ...args],
-    cwd: ROOT,
-    env: { NO_COLOR: "1", ...env },
-    stdout: "piped",
-    stderr: "piped",
-  });
-  const child = command.spawn();
-  const [output, , status] = await Promise.all([
-    tee(child.stdout, Deno.stdout),
-    tee(child.stderr, Deno.stderr),
-    child.status,
-  ]);
-  const summary = parseSummary(output);
-  if (summary === undefined) {
+  const { counts, output } = await runTests(args, { env, show: true });
+  if (counts === undefined) {
     console.log("no test was run");
     return undefined;
   }
   const refused = IN_CI ? skippedTests(output) : [];
   for (const name of refused) console.log(`in CI a skip is a failure: ${name}`);
-  // a failure outside of any test is one, too
-  const failed = Math.max(summary.failed, status.success ? 0 : 1);
-  return { ...summary, failed: failed + refused.length };
+  return { ...counts, failed: counts.failed + refused.length };
 }
 
 /** Runs `args`, or all client suites, with brokers that keep their objects on a MinIO. */
@@ -165,12 +116,24 @@ async function runOnCluster(
 
 type Pass = () => Promise<Counts | undefined>;
 
+/**
+ * How the whole tree is run. In CI by Deno's own search for tests, file after file: there nothing
+ * that waits for a time has company.
+ */
+export function mannerOf(inCi: boolean, all: boolean): "in turn" | "all" | "everyday" {
+  if (inCi) return "in turn";
+  return all ? "all" : "everyday";
+}
+
 /** What is to be run, one after the other; `on`: a bucket's driver, or "cluster". */
 function passesOf(
   binary: string | undefined,
   on: string | undefined,
-  args: readonly string[],
+  seed: string,
+  rest: readonly string[],
 ): Pass[] {
+  const all = rest.includes("--all");
+  const args = [`--shuffle=${seed}`, ...rest.filter((arg) => arg !== "--all")];
   const env = binary === undefined ? {} : { KAFSCALE_TEST_BINARY: binary };
   const named = namesTests(args);
   if (on === "cluster") return [() => runOnCluster(args, env)];
@@ -184,7 +147,9 @@ function passesOf(
       ...inBucket.map(([each, tests]) => () => runOnMinio(each, [...args, ...tests], fewer)),
     ];
   }
-  if (!IN_CI || args.length > 1) return [() => run(args, env)];
+  if (args.length > 1) return [() => run(args, env)];
+  const manner = mannerOf(IN_CI, all);
+  if (manner !== "in turn") return [() => runBesideEachOther(seed, manner === "all")];
   const onMinio = BUCKET_DRIVERS.map((each) => () => runOnMinio(each, args));
   return [() => run(args), ...onMinio, () => runOnCluster(args, {})];
 }
@@ -203,8 +168,7 @@ async function main(argv: readonly string[]): Promise<number> {
   }
   const cluster = rest.indexOf("--cluster");
   if (cluster >= 0) rest.splice(cluster, 1);
-  const args = [`--shuffle=${seed}`, ...rest];
-  const passes = passesOf(binary, cluster >= 0 ? "cluster" : driver, args);
+  const passes = passesOf(binary, cluster >= 0 ? "cluster" : driver, seed, rest);
   const total = { passed: 0, failed: 0, skipped: 0 };
   let nothing = false;
   for (const pass of passes) {

@@ -1,5 +1,4 @@
 import { assertEquals } from "@std/assert";
-import { parseSummary, skippedTests } from "./run_tests.ts";
 import { untidy } from "./tidy.ts";
 
 Deno.test("untidy() reports machine paths, registry hosts, conflicts and lone tests", () => {
@@ -19,19 +18,4 @@ Deno.test("untidy() reports line ends, and nothing about a clean file", () => {
   assertEquals(untidy("a.ts", "x\r\n"), ["a.ts: has CRLF line ends"]);
   assertEquals(untidy("a.ts", "const framework = 1;\n"), []);
   assertEquals(untidy("a.ts", ""), []);
-});
-
-Deno.test("parseSummary() reads the counts of deno test's last line", () => {
-  const line = "ok | 12 passed (4 steps) | 0 failed | 2 ignored (3s)";
-  assertEquals(parseSummary(`x\n${line}\n`), { passed: 12, failed: 0, skipped: 2 });
-  assertEquals(parseSummary("FAILED | 1 passed | 2 failed (1 step) (5ms)\n"), {
-    passed: 1,
-    failed: 2,
-    skipped: 0,
-  });
-  assertEquals(parseSummary("error: nothing\n"), undefined);
-});
-
-Deno.test("skippedTests() names what was skipped", () => {
-  assertEquals(skippedTests("a b ... ok (1ms)\nc (d) e ... ignored (0ms)\n"), ["c (d) e"]);
 });
