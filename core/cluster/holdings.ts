@@ -11,8 +11,11 @@ export interface Holdings {
   /** Entries of partitions that are about to be led, before they are. */
   found(entries: RecoveredEntries): void;
   gained(partition: PartitionRef): void;
-  /** Makes a hand-over short, while the partition is led on. */
-  prepare(partition: PartitionRef): Promise<void>;
+  /**
+   * Makes a hand-over short, while the partition is led on. Resolves to whether there is anything
+   * of it here: without, the hand-over takes no time.
+   */
+  prepare(partition: PartitionRef): Promise<boolean>;
   /**
    * Takes nothing more for the partition, and resolves when all of it is durable where the next
    * leader finds it without a chain.

@@ -15,12 +15,6 @@ export class Led {
     return this.#tried.get(topicId)?.get(partition) ?? -1;
   }
 
-  get count(): number {
-    let count = 0;
-    for (const partitions of this.#led.values()) count += partitions.size;
-    return count;
-  }
-
   /** A write that would make it the leader in `epoch` is about to be sent. */
   tries(topicId: string, partition: number, epoch: number): void {
     const tried = of(this.#tried, topicId);

@@ -28,7 +28,9 @@ export function logHoldings(logs: Logs, chain: WalChain, shards: Shards): Holdin
       if (topicId === COORDINATORS) shards.gained(partition);
     },
     async prepare(ref) {
-      if (!untouched(ref)) await rewriteWhole(await state(ref));
+      if (untouched(ref)) return false;
+      await rewriteWhole(await state(ref));
+      return true;
     },
     async handOver(ref) {
       if (untouched(ref)) return;

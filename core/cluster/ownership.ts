@@ -37,8 +37,10 @@ import type { Holdings, PartitionRef } from "./holdings.ts";
 import { Led } from "./led.ts";
 import { distinctChains, isGone, readSealed, type TakeoverOptions } from "./takeover.ts";
 
-/** Partitions that are released at the same time: most of it while they are led on. */
-const RELEASES_PARALLEL = 8;
+/** Partitions that are released at the same time; their records share writes. */
+const RELEASES_PARALLEL = 64;
+/** Those of them that have records to rewrite: most of it while they are led on. */
+const REWRITES_PARALLEL = 8;
 /** Those of them that nobody leads for the moment: few, so that each moment is short. */
 const HAND_OVERS_PARALLEL = 4;
 
@@ -70,6 +72,7 @@ export class Ownership {
   readonly #moves: Repeater;
   /** By itself, since it may take long, and who leads nothing yet must not wait for it. */
   readonly #releases: Repeater;
+  readonly #rewrites = new Semaphore(REWRITES_PARALLEL);
   readonly #handOvers = new Semaphore(HAND_OVERS_PARALLEL);
   readonly #covering: Repeater;
 
@@ -156,13 +159,21 @@ export class Ownership {
     const { assignments, self: me, exists, holdings } = this.options;
     for (const { topicId, partitions } of assignments.all()) {
       if (topicId !== COORDINATORS && !exists(topicId)) continue;
+      const accepted: number[] = [];
       partitions.forEach(({ target, owner, sources, leaderEpoch }, partition) => {
         if (target !== me.brokerId || !sameChain(owner, me) || sources.length > 0) return;
         if (leaderEpoch <= this.#led.triedEpoch(topicId, partition)) return;
         this.#led.lead(topicId, partition, leaderEpoch);
         holdings.gained({ topicId, partition });
+        accepted.push(partition);
       });
+      this.#sayLed(topicId, accepted);
     }
+  }
+
+  #sayLed(topicId: string, partitions: readonly number[]): void {
+    if (partitions.length === 0) return;
+    this.options.runtime.log.info("leads partitions", { topicId, partitions });
   }
 
   async #takeAll(): Promise<void> {
@@ -215,7 +226,7 @@ export class Ownership {
 
   /** The compare-and-set that makes this incarnation the owner, then the partitions themselves. */
   async #takeTopic(topicId: string, takes: readonly Take[], entries: RecoveredEntries) {
-    const { records, self, holdings, runtime } = this.options;
+    const { records, self, holdings } = this.options;
     let taken: Take[] = [];
     const record = await records.change(topicId, (present) => {
       if (present === undefined) return undefined;
@@ -242,9 +253,7 @@ export class Ownership {
       if (chains.length > 0) this.#uncovered.set(`${topicId}/${partition}`, leaderEpoch);
       holdings.gained({ topicId, partition });
     }
-    if (taken.length > 0) {
-      runtime.log.info("leads partitions", { topicId, partitions: taken.map((t) => t.partition) });
-    }
+    this.#sayLed(topicId, taken.map(({ partition }) => partition));
   }
 
   /**
@@ -298,13 +307,12 @@ export class Ownership {
   async #release(ref: PartitionRef): Promise<void> {
     const epoch = this.leaderEpoch(ref.topicId, ref.partition);
     if (epoch < 0) return;
-    await this.options.holdings.prepare(ref);
-    await this.#handOvers.acquire();
-    try {
-      await this.#handOver(ref, epoch);
-    } finally {
-      this.#handOvers.release();
-    }
+    const rewritten = await within(this.#rewrites, async () => {
+      if (!await this.options.holdings.prepare(ref)) return false;
+      await within(this.#handOvers, () => this.#handOver(ref, epoch));
+      return true;
+    });
+    if (!rewritten) await this.#handOver(ref, epoch);
     this.#moves.poke();
   }
 
@@ -370,4 +378,13 @@ export class Ownership {
 function sameHolders(a: PartitionAssignment, b: PartitionAssignment): boolean {
   return sameChain(a.owner, b.owner) && a.sources.length === b.sources.length &&
     a.sources.every((chain, at) => sameChain(chain, b.sources[at]!)) && a.target === b.target;
+}
+
+async function within<T>(semaphore: Semaphore, work: () => Promise<T>): Promise<T> {
+  await semaphore.acquire();
+  try {
+    return await work();
+  } finally {
+    semaphore.release();
+  }
 }

@@ -12,6 +12,7 @@ import {
 } from "../../core/metadata/assignments.ts";
 import { assignmentKey, CONTROLLER_KEY, liveBrokerKey } from "../../core/metadata/keys.ts";
 import { ErrorCode } from "../../core/protocol/errors.ts";
+import type { MemoryFaults } from "../../drivers/metadata/memory/driver.ts";
 import { memoryStore } from "../../drivers/storage/memory/driver.ts";
 import { append, batchOf, BROKER_ID, commit, readAll, Scene } from "../log/scene.ts";
 import { ClusterScene, LEASE_MS, type TestNode } from "./scene.ts";
@@ -170,10 +171,15 @@ function lonelyOwnership(
   s: ClusterScene,
   self: ChainRef,
   assignments: AssignmentView,
-  happened: string[] = [],
+  { happened = [], rewrites = true, handOver = () => Promise.resolve(), faults = {} }: {
+    readonly happened?: string[];
+    readonly rewrites?: boolean;
+    readonly handOver?: () => Promise<void>;
+    readonly faults?: MemoryFaults;
+  } = {},
 ): Ownership {
   const { runtime, objects } = s;
-  const metadata = s.metadata.connect();
+  const metadata = s.metadata.connect(faults);
   return new Ownership({
     runtime,
     store: memoryStore(objects, runtime),
@@ -186,8 +192,8 @@ function lonelyOwnership(
     holdings: {
       found: () => {},
       gained: () => void happened.push("gained"),
-      prepare: () => Promise.resolve(),
-      handOver: () => Promise.resolve(),
+      prepare: () => Promise.resolve(rewrites),
+      handOver,
       resume: () => {},
       lost: () => void happened.push("lost"),
       cover: () => Promise.resolve(),
@@ -260,13 +266,52 @@ Deno.test("who is made the owner leads at once, but not again in an epoch it led
   await ownership.stop();
 });
 
+for (const rewrites of [true, false]) {
+  const which = rewrites ? "few partitions that have records" : "many that have none";
+  Deno.test(`${which} are without a leader at a time, and share writes`, async () => {
+    const s = new ClusterScene();
+    const metadata = s.metadata.connect();
+    const assignments = new AssignmentView();
+    const self = { brokerId: 1, brokerEpoch: 5 };
+    const record = { ...UNASSIGNED, target: 1, owner: self, leaderEpoch: 0 };
+    const put = async (target: number) => {
+      const partitions = Array(40).fill({ ...record, target });
+      await changeAssignment(metadata, "t", () => partitions);
+      assignments.load([(await metadata.get(assignmentKey("t")))!]);
+    };
+    let [now, most] = [0, 0];
+    const pause = () => new Promise<void>((resolve) => s.runtime.timers.after(10, resolve));
+    const handOver = async () => {
+      most = Math.max(most, ++now);
+      await pause();
+      now--;
+    };
+    const faults = { before: (call: string) => call === "commit" ? pause() : undefined };
+    const ownership = lonelyOwnership(s, self, assignments, { rewrites, handOver, faults });
+    await put(1);
+    ownership.poke();
+    await s.settle(50);
+    assert(ownership.leads("t", 0) && ownership.leads("t", 39));
+    await put(2);
+    const before = s.metadata.revision;
+    ownership.poke();
+    await s.settle(1_000);
+    assertEquals(most, rewrites ? 4 : 40);
+    const { partitions } = assignmentOf((await metadata.get(assignmentKey("t")))!);
+    assert(partitions.every(({ owner }) => owner?.brokerId === 2));
+    const writes = s.metadata.revision - before;
+    assert(writes <= (rewrites ? 20 : 2), `${writes} writes`);
+    await ownership.stop();
+  });
+}
+
 Deno.test("who is made the owner again of what others owned unseen starts over", async () => {
   const s = new ClusterScene();
   const metadata = s.metadata.connect();
   const assignments = new AssignmentView();
   const self = { brokerId: 1, brokerEpoch: 5 };
   const happened: string[] = [];
-  const ownership = lonelyOwnership(s, self, assignments, happened);
+  const ownership = lonelyOwnership(s, self, assignments, { happened });
   for (const leaderEpoch of [4, 6]) {
     const record = { ...UNASSIGNED, target: 1, owner: self, leaderEpoch };
     await changeAssignment(metadata, "t", () => [record]);
