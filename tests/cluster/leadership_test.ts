@@ -10,7 +10,12 @@ import {
   type PartitionAssignment,
   UNASSIGNED,
 } from "../../core/metadata/assignments.ts";
-import { assignmentKey, CONTROLLER_KEY, liveBrokerKey } from "../../core/metadata/keys.ts";
+import {
+  assignmentKey,
+  ASSIGNMENTS_PREFIX,
+  CONTROLLER_KEY,
+  liveBrokerKey,
+} from "../../core/metadata/keys.ts";
 import { ErrorCode } from "../../core/protocol/errors.ts";
 import type { MemoryFaults } from "../../drivers/metadata/memory/driver.ts";
 import { memoryStore } from "../../drivers/storage/memory/driver.ts";
@@ -341,25 +346,56 @@ Deno.test("who is made the owner of what other chains may hold seals those first
   await ownership.stop();
 });
 
-Deno.test("a topic that is made is led after one write of its record", async () => {
-  const { scene: s, topic } = await scene(3);
+/** What was ever written of each topic's assignments, by topic id. */
+async function recordsWritten(s: ClusterScene): Promise<Map<string, PartitionAssignment[][]>> {
   const controller = new AbortController();
-  const writes: PartitionAssignment[][] = [];
+  const written = new Map<string, PartitionAssignment[][]>();
   for await (const batch of s.metadata.connect().watch("", 0, controller.signal)) {
     if ("compacted" in batch) break;
     for (const event of batch.events) {
-      if (event.type === "put" && event.entry.key === assignmentKey(topic)) {
-        writes.push([...assignmentOf(event.entry).partitions]);
-      }
+      if (event.type !== "put" || !event.entry.key.startsWith(ASSIGNMENTS_PREFIX)) continue;
+      const { topicId, partitions } = assignmentOf(event.entry);
+      written.set(topicId, [...written.get(topicId) ?? [], [...partitions]]);
     }
     if (batch.revision >= s.metadata.revision) controller.abort();
   }
+  return written;
+}
+
+Deno.test("a topic that is made is led after one write of its record", async () => {
+  const { scene: s, topic } = await scene(3);
+  const writes = (await recordsWritten(s)).get(topic)!;
   assertEquals(writes.length, 1);
   assertEquals(writes[0]!.map(({ leaderEpoch }) => leaderEpoch), Array(PARTITIONS).fill(0));
   for (const [partition, { owner, target }] of writes[0]!.entries()) {
     assertEquals(owner?.brokerId, target);
     assertEquals(leader(s, topic, partition).brokerId, target);
   }
+  await s.stop();
+});
+
+Deno.test("topics that are made while the controller's view is behind are not moved", async () => {
+  const { scene: s } = await scene(3);
+  const behind = () => new Promise<void>((resolve) => s.runtime.timers.after(40, resolve));
+  const isBehind = (call: string, key: string) => call === "watch" && key === ASSIGNMENTS_PREFIX;
+  Object.assign(s.faults, {
+    after: (call: string, key: string) => isBehind(call, key) ? behind() : undefined,
+  });
+  const { topics } = s.nodes[0]!;
+  const made = Array.from({ length: 20 }, async (_, at) => {
+    await new Promise<void>((resolve) => s.runtime.timers.after(at * 13, resolve));
+    await topics.create([{ name: `u${at}`, partitionCount: 5, configs: [] }]);
+  });
+  await s.settle(3_000);
+  await Promise.all(made);
+  const written = await recordsWritten(s);
+  for (const topic of topics.all()) {
+    if (topic.name.startsWith("u")) assertEquals(written.get(topic.id)?.length, 1, topic.name);
+  }
+  const counts = s.nodes.map((node) =>
+    [...topics.all()].reduce((sum, { id }) => sum + node.leadsCount(id), 0)
+  );
+  assertEquals(counts.toSorted(), [35, 35, 36]);
   await s.stop();
 });
 

@@ -20,7 +20,7 @@ import { ReadAhead } from "../../core/storage/read_ahead.ts";
 import type { ObjectStore } from "../../core/storage/object_store.ts";
 import { WalChain } from "../../core/storage/wal/chain.ts";
 import { SlabPool } from "../../core/storage/wal/slab_pool.ts";
-import { MemoryMetadata } from "../../drivers/metadata/memory/driver.ts";
+import { type MemoryFaults, MemoryMetadata } from "../../drivers/metadata/memory/driver.ts";
 import { MemoryObjects, memoryStore } from "../../drivers/storage/memory/driver.ts";
 import { type ManualRuntime, manualRuntime } from "../runtime/manual_runtime.ts";
 
@@ -44,6 +44,8 @@ export class ClusterScene {
   readonly objects: MemoryObjects;
   readonly metadata: MemoryMetadata;
   readonly nodes: TestNode[] = [];
+  /** Of every broker's way to the metadata. */
+  readonly faults: MemoryFaults = {};
 
   constructor({ runtime, objects, metadata }: World = newWorld()) {
     this.runtime = runtime;
@@ -104,7 +106,7 @@ export class TestNode {
     readonly wrap: (store: ObjectStore) => ObjectStore = (store) => store,
     readonly readOnly = false,
   ) {
-    this.metadata = scene.metadata.connect();
+    this.metadata = scene.metadata.connect(scene.faults);
     this.topics = new TopicRegistry({
       runtime: scene.runtime,
       store: this.metadata,
