@@ -27,6 +27,11 @@ export interface MembershipOptions {
   readonly readOnly: boolean;
   /** How long a dead broker stays on the list, in milliseconds. */
   readonly leaseMs: number;
+  /**
+   * It was off the list, and others may have taken over from it: resolves to whether it goes on,
+   * once it knows what others did.
+   */
+  readonly returning: () => Promise<boolean>;
   /** Who is alive, or who controls, has changed. */
   readonly changed: () => void;
   /** A newer process has this broker's id: this one is over. */
@@ -41,6 +46,8 @@ export class Membership {
   #registered: { readonly lease: Lease; readonly draining: boolean } | undefined;
   #draining = false;
   #stopped = false;
+  /** Others have taken over from it: it is never on the list again. */
+  #over = false;
   readonly #registering: Repeater;
   readonly #brokers: Follower;
   readonly #controllers: Follower;
@@ -84,6 +91,11 @@ export class Membership {
     await this.#register();
     await this.#controllers.start();
     this.#registering.poke();
+  }
+
+  /** Knows who is alive, and who controls, as of now. */
+  async refresh(): Promise<void> {
+    await Promise.all([this.#brokers.refresh(), this.#controllers.refresh()]);
   }
 
   get self(): ChainRef {
@@ -135,6 +147,7 @@ export class Membership {
 
   /** Makes registration and lease what they should be, and takes the controller's key if free. */
   async #register(): Promise<void> {
+    if (this.#over) return;
     const { runtime, metadata, leaseMs } = this.options;
     if (this.#lease === undefined) {
       const lease = await metadata.lease(leaseMs);
@@ -157,6 +170,11 @@ export class Membership {
       if (present !== undefined && liveBrokerOf(present).epoch > brokerEpoch) {
         runtime.log.error("a newer process has this broker's id; this one ends");
         return this.options.superseded();
+      }
+      const wasOff = there !== undefined && (there.lease !== lease || present === undefined);
+      if (wasOff && !await this.options.returning()) {
+        this.#over = true;
+        return;
       }
       const put = { put: key, value: this.#registration(draining), lease };
       const outcome = await metadata.commit({

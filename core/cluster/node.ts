@@ -145,6 +145,7 @@ export class ClusterNode {
       readOnly,
       leaseMs,
       changed: () => this.#changed(),
+      returning: () => this.#returns(),
       superseded: this.options.fenced,
     });
     this.#membership = membership;
@@ -292,6 +293,29 @@ export class ClusterNode {
   onChange(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);
+  }
+
+  /**
+   * Its lease was lost, so others may lead what it led. A broker that registered before it knew
+   * would be named as a leader, and serve a log that ends where it had it.
+   */
+  async #returns(): Promise<boolean> {
+    // Nothing is decided by what is half old.
+    this.#ready = false;
+    try {
+      await this.#membership!.refresh();
+      await this.#follower.refresh();
+    } catch (error) {
+      this.#ready = true;
+      throw error;
+    }
+    if (this.#ownership?.isOver) {
+      this.options.fenced();
+      return false;
+    }
+    this.#ready = true;
+    this.#changed();
+    return true;
   }
 
   #changed(): void {

@@ -109,6 +109,15 @@ export class Ownership {
     return this.#led.epoch(topicId, partition);
   }
 
+  /** Whether others have taken over from this incarnation, which so can commit nothing any more. */
+  get isOver(): boolean {
+    const { assignments } = this.options;
+    const taken = this.#led.all().some((led) =>
+      assignments.partition(led.topicId, led.partition) !== undefined && this.#isOthers(led)
+    );
+    return taken || this.#isSealed();
+  }
+
   async #move(): Promise<void> {
     this.#drop();
     if (this.#isSealed()) return this.options.fenced();
@@ -138,14 +147,19 @@ export class Ownership {
    */
   #drop(): void {
     const { assignments, exists } = this.options;
-    for (const { topicId, partition, epoch } of this.#led.all()) {
-      const record = assignments.partition(topicId, partition);
-      // The view may be behind our own compare-and-set.
-      if (record !== undefined && record.leaderEpoch < epoch) continue;
-      if (record?.leaderEpoch === epoch && sameChain(record.owner, this.options.self)) continue;
-      this.#lose(topicId, partition);
+    for (const led of this.#led.all()) {
+      if (this.#isOthers(led)) this.#lose(led.topicId, led.partition);
     }
     this.#led.forget((topicId) => !exists(topicId) && assignments.of(topicId) === undefined);
+  }
+
+  #isOthers({ topicId, partition, epoch }: PartitionRef & { readonly epoch: number }): boolean {
+    const { assignments, self } = this.options;
+    const record = assignments.partition(topicId, partition);
+    if (record === undefined) return true;
+    // The view may be behind our own compare-and-set.
+    if (record.leaderEpoch < epoch) return false;
+    return record.leaderEpoch > epoch || !sameChain(record.owner, self);
   }
 
   #lose(topicId: string, partition: number): void {
@@ -307,9 +321,9 @@ export class Ownership {
   async #release(ref: PartitionRef): Promise<void> {
     const epoch = this.leaderEpoch(ref.topicId, ref.partition);
     if (epoch < 0) return;
-    const rewritten = await within(this.#rewrites, async () => {
+    const rewritten = await this.#rewrites.within(async () => {
       if (!await this.options.holdings.prepare(ref)) return false;
-      await within(this.#handOvers, () => this.#handOver(ref, epoch));
+      await this.#handOvers.within(() => this.#handOver(ref, epoch));
       return true;
     });
     if (!rewritten) await this.#handOver(ref, epoch);
@@ -378,13 +392,4 @@ export class Ownership {
 function sameHolders(a: PartitionAssignment, b: PartitionAssignment): boolean {
   return sameChain(a.owner, b.owner) && a.sources.length === b.sources.length &&
     a.sources.every((chain, at) => sameChain(chain, b.sources[at]!)) && a.target === b.target;
-}
-
-async function within<T>(semaphore: Semaphore, work: () => Promise<T>): Promise<T> {
-  await semaphore.acquire();
-  try {
-    return await work();
-  } finally {
-    semaphore.release();
-  }
 }

@@ -32,6 +32,18 @@ export class Follower {
     this.#following = this.#follow();
   }
 
+  /** Lists now, and goes on from there: the view is no older than this call when it resolves. */
+  async refresh(): Promise<void> {
+    const { store, prefix, load } = this.options;
+    const { entries, revision } = await store.list(prefix);
+    // The watch may have told more meanwhile, which is in no listing.
+    if (revision >= this.revision) {
+      load(entries, revision);
+      this.revision = revision;
+    }
+    this.hurry();
+  }
+
   /** The store answers again: no reason to sit a pause out. */
   hurry(): void {
     this.#pause?.abort();
@@ -59,6 +71,8 @@ export class Follower {
         for await (const batch of store.watch(prefix, this.revision, signal)) {
           pauseMs = METADATA_RETRY_MIN_MS;
           if ("compacted" in batch) break;
+          // a refresh may have brought it already, and more
+          if (batch.revision <= this.revision) continue;
           apply(batch.events, batch.revision);
           this.revision = batch.revision;
         }

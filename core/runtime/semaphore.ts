@@ -35,6 +35,16 @@ export class Semaphore {
     return new Promise((resume) => this.#waiters.push({ units: wanted, resume }));
   }
 
+  /** Does `work` while one unit is taken. */
+  async within<T>(work: () => Promise<T>): Promise<T> {
+    await this.acquire();
+    try {
+      return await work();
+    } finally {
+      this.release();
+    }
+  }
+
   /** Gives back what `acquire` or `tryAcquire` took. */
   release(units = 1): void {
     this.#free += Math.min(units, this.capacity);

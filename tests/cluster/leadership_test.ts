@@ -16,6 +16,8 @@ import {
   CONTROLLER_KEY,
   liveBrokerKey,
 } from "../../core/metadata/keys.ts";
+import { liveBrokerOf } from "../../core/metadata/brokers.ts";
+import { LIVE_BROKERS_PREFIX } from "../../core/metadata/keys.ts";
 import { ErrorCode } from "../../core/protocol/errors.ts";
 import type { MemoryFaults } from "../../drivers/metadata/memory/driver.ts";
 import { memoryStore } from "../../drivers/storage/memory/driver.ts";
@@ -485,6 +487,39 @@ Deno.test("a broker that finds its chain among a record's sources ends", async (
   await s.settle(20_000);
   assert(zombie.fenced);
   assertEquals(values(await readAll(await successor.log(topic, 0))), ["kept"]);
+  await s.stop();
+});
+
+Deno.test("a broker that was taken over from in an outage does not come back", async () => {
+  const { scene: s, topic } = await scene(2);
+  const zombie = leader(s, topic, 0);
+  await commit(await zombie.log(topic, 0), ["kept"]);
+  zombie.cutOff();
+  await s.settle(LEASE_MS + 12_000);
+  const successor = await leader(s, topic, 0, zombie).log(topic, 0);
+  await commit(successor, ["later"]);
+  zombie.reconnect();
+  // sooner than it would list the records by itself
+  await s.settle(400);
+  assert(zombie.fenced);
+  const { entries } = await s.metadata.connect().list(LIVE_BROKERS_PREFIX);
+  const live = entries.map((entry) => liveBrokerOf(entry).brokerId);
+  assertEquals(live.includes(zombie.brokerId), false, "clients would be sent to it");
+  await s.stop();
+});
+
+Deno.test("a broker whose lease ran out in an outage of all comes back, and leads on", async () => {
+  const { scene: s, topic } = await scene(1);
+  const [only] = s.nodes;
+  const log = await only!.log(topic, 0);
+  await commit(log, ["before"]);
+  only!.cutOff();
+  await s.settle(LEASE_MS + 1_000);
+  only!.reconnect();
+  await s.settle(10_000);
+  assertEquals([only!.fenced, only!.leadsCount(topic)], [false, PARTITIONS]);
+  await commit(log, ["after"]);
+  assertEquals(values(await readAll(log)), ["before", "after"]);
   await s.stop();
 });
 
