@@ -12,6 +12,7 @@ export const HELP = `Usage: deno task bench:e2e [options]
   --with-fsync        a third side: Apache Kafka that fsyncs before it answers, as this broker does
   --sides LIST        of kafscale, kafka, kafka-fsync; "kafka,kafka" shows the noise of the machine
   --ours-only         the same as --sides kafscale
+  --memory-max 200    fails when ours had more MiB resident at its peak; not in a smoke run
   --dir DIR           where the data directories are made (else the system's temporary directory)
   --json FILE         writes all figures with commit, runtime and machine
   --smoke             few records, one round, each read back and checked; the figures mean nothing`;
@@ -29,6 +30,7 @@ export interface Options {
   readonly dir: string | undefined;
   readonly json: string | undefined;
   readonly smoke: boolean;
+  readonly memoryMaxMib: number;
 }
 
 export class UsageError extends Error {
@@ -39,7 +41,7 @@ export class UsageError extends Error {
 export function parseOptions(argv: readonly string[]): Options | undefined {
   const args = parseArgs(argv, {
     boolean: ["with-fsync", "ours-only", "smoke", "help"],
-    string: ["rounds", "records", "messages", "only", "sides", "dir", "json"],
+    string: ["rounds", "records", "messages", "memory-max", "only", "sides", "dir", "json"],
     unknown: (name) => {
       throw new UsageError(`unknown option ${name}`);
     },
@@ -74,5 +76,6 @@ export function parseOptions(argv: readonly string[]): Options | undefined {
     dir: text("dir"),
     json: text("json"),
     smoke,
+    memoryMaxMib: smoke ? Infinity : count("memory-max", 200, 200),
   };
 }

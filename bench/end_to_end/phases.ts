@@ -152,3 +152,35 @@ export async function latency(peer: Peer, acks: "all" | "1", messages: number): 
     };
   });
 }
+
+/** What our broker may leave in its write-ahead log when it is at rest: KAFSCALE_WAL_BYTES. */
+const WAL_BYTES = 256 * MIB;
+const REWRITE_TIMEOUT_MS = 120_000;
+
+/** Waits until our broker has rewritten what the loads before left in its write-ahead log. */
+export async function rewriting(peer: Peer): Promise<Figures> {
+  return await watched(peer, "rewriting the log", 0, async () => {
+    const started = performance.now();
+    while (await walBytes(peer.dataDir) > WAL_BYTES) {
+      if (performance.now() - started > REWRITE_TIMEOUT_MS) throw new Error("nothing is rewritten");
+      await new Promise((resolve) => setTimeout(resolve, 500));
+    }
+    return { "rewriting the log: s": (performance.now() - started) / 1000 };
+  });
+}
+
+/** Of files and folders that may go at any time. */
+async function walBytes(directory: string): Promise<number> {
+  let bytes = 0;
+  const entries = await Array.fromAsync(Deno.readDir(directory)).catch(() => []);
+  for (const { name, isDirectory } of entries) {
+    const path = `${directory}/${name}`;
+    if (isDirectory) bytes += await walBytes(path);
+    else if (name.endsWith(".wal")) bytes += await sizeOf(path);
+  }
+  return bytes;
+}
+
+async function sizeOf(path: string): Promise<number> {
+  return await Deno.stat(path).then(({ size }) => size, () => 0);
+}

@@ -1,16 +1,19 @@
 /** Bringing a run of blocks from the store, into reused buffers where store and size allow it. */
 import { invariant } from "../runtime/assert.ts";
 import type { CallOptions, ObjectStore } from "./object_store.ts";
-import { type Pieces, SlabPieces } from "./slab_pieces.ts";
 import { SLAB_BYTES, type Slabs } from "./wal/slab_pool.ts";
 
 /** Buffers of one block each, for stores that read into the caller's. */
 export interface BlockBuffers extends Slabs {
   /** Memory that is kept and not in use, since it shares a slab with what is. */
   readonly idleBytes: number;
-  /** For what is smaller than a block. */
-  readonly pieces: Pieces;
+  readonly blockBytes: number;
+  /** Smaller ones, for what does not fill a block. */
+  readonly rests?: BlockBuffers;
 }
+
+/** Buffers for the rests of objects: half of one is wasted on each. */
+const REST_BLOCK_BYTES = 32 << 10;
 
 /** A slab that is cut into blocks. */
 interface Cut {
@@ -29,16 +32,16 @@ export class BlockPool implements BlockBuffers {
   /** With blocks to give. */
   readonly #open = new Set<Cut>();
   #free = 0;
-  readonly pieces: SlabPieces;
+  readonly rests?: BlockPool;
 
   constructor(readonly slabs: Slabs, readonly blockBytes: number) {
     invariant(SLAB_BYTES % blockBytes === 0, "a slab is cut into whole blocks");
-    this.pieces = new SlabPieces(slabs);
+    if (blockBytes > REST_BLOCK_BYTES) this.rests = new BlockPool(slabs, REST_BLOCK_BYTES);
   }
 
   /** In slabs that are cut, and not in use. */
   get idleBytes(): number {
-    return this.#free * this.blockBytes + this.pieces.idleBytes;
+    return this.#free * this.blockBytes + (this.rests?.idleBytes ?? 0);
   }
 
   acquire(): Uint8Array {
@@ -103,38 +106,42 @@ export interface LoadedRun {
   readonly giveBack: (() => void) | undefined;
 }
 
-/** Buffers for `length` bytes: whole blocks, and a piece for the rest. */
+/** Buffers for `length` bytes. */
 class RunBuffers {
-  readonly blocks: readonly Uint8Array[];
-  readonly rest: Uint8Array | undefined;
+  readonly parts: Uint8Array[] = [];
+  readonly #taken: { from: BlockBuffers; buffer: Uint8Array }[] = [];
 
-  constructor(readonly buffers: BlockBuffers, blockBytes: number, length: number) {
-    const count = Math.floor(length / blockBytes);
-    this.blocks = Array.from({ length: count }, () => buffers.acquire());
-    const restBytes = length - count * blockBytes;
-    this.rest = restBytes === 0 ? undefined : buffers.pieces.acquire(restBytes);
-  }
-
-  get parts(): readonly Uint8Array[] {
-    return this.rest === undefined ? this.blocks : [...this.blocks, this.rest];
+  constructor(buffers: BlockBuffers, length: number) {
+    const { blockBytes, rests = buffers } = buffers;
+    for (let at = 0; at < length; at += this.parts.at(-1)!.length) {
+      const from = length - at >= blockBytes ? buffers : rests;
+      const buffer = from.acquire();
+      this.#taken.push({ from, buffer });
+      this.parts.push(buffer.subarray(0, length - at));
+    }
   }
 
   release(): void {
-    for (const block of this.blocks) this.buffers.release(block);
-    if (this.rest !== undefined) this.buffers.pieces.release(this.rest);
+    for (const { from, buffer } of this.#taken) from.release(buffer);
   }
 
   forget(): void {
-    for (const block of this.blocks) this.buffers.forget(block);
-    if (this.rest !== undefined) this.buffers.pieces.forget(this.rest);
+    for (const { from, buffer } of this.#taken) from.forget(buffer);
   }
+}
+
+/** Memory that a run of so many bytes takes while it is cached. */
+export function runMemory(buffers: BlockBuffers | undefined, length: number): number {
+  if (buffers === undefined) return length;
+  const { blockBytes, rests = buffers } = buffers;
+  const rest = length % blockBytes;
+  return length - rest + Math.ceil(rest / rests.blockBytes) * rests.blockBytes;
 }
 
 /** The run's bytes; undefined where the store has no such object. Takes its buffers at once. */
 export async function loadRun(
   store: ObjectStore,
   buffers: BlockBuffers | undefined,
-  blockBytes: number,
   { key, start, end }: BlockRun,
   options: CallOptions,
 ): Promise<LoadedRun | undefined> {
@@ -142,7 +149,7 @@ export async function loadRun(
     const bytes = await store.get(key, { start, end }, options);
     return bytes && { parts: [bytes], giveBack: undefined };
   }
-  const taken = new RunBuffers(buffers, blockBytes, end - start);
+  const taken = new RunBuffers(buffers, end - start);
   const { parts } = taken;
   let length: number | undefined;
   try {
@@ -155,18 +162,6 @@ export async function loadRun(
   if (length === end - start) return { parts, giveBack: () => taken.release() };
   taken.release();
   return length === undefined ? undefined : { parts: [], giveBack: undefined };
-}
-
-/** A copy of all parts as one. */
-export function joined(pieces: Pieces | undefined, parts: readonly Uint8Array[]): Uint8Array {
-  const bytes = parts.reduce((sum, part) => sum + part.length, 0);
-  const copy = pieces?.acquire(bytes) ?? new Uint8Array(bytes);
-  let at = 0;
-  for (const part of parts) {
-    copy.set(part, at);
-    at += part.length;
-  }
-  return copy;
 }
 
 /** Memory that stays alive for the sake of `parts`. */

@@ -12,7 +12,7 @@
 import { MalformedError } from "../bytes/mod.ts";
 import { SLABS_IDLE_MAX } from "../config/limits.ts";
 import { deferred, invariant, unlessAborted } from "../runtime/mod.ts";
-import { type BlockBuffers, costOf, joined, type LoadedRun, loadRun } from "./block_buffers.ts";
+import { type BlockBuffers, costOf, type LoadedRun, loadRun, runMemory } from "./block_buffers.ts";
 import {
   type BlockCacheStats,
   type CachedObject,
@@ -127,9 +127,8 @@ export class BlockCache {
 
   /** The same for a small object, which is copied. */
   insertCopy(key: string, parts: readonly Uint8Array[]): void {
-    const pieces = this.#buffers?.pieces;
-    const copy = joined(pieces, parts);
-    this.#insert(key, [copy], copy.length + ENTRY_BYTES, () => pieces?.release(copy));
+    const copies = parts.map((part) => part.slice());
+    this.#insert(key, copies, costOf(copies) + ENTRY_BYTES, () => {});
   }
 
   #insert(
@@ -259,14 +258,14 @@ export class BlockCache {
     const loaded = deferred<boolean>();
     loaded.promise.catch(() => {});
     const extent = newExtent({
-      ...{ key, start, end, parts: [], costBytes: end - start },
+      ...{ key, start, end, parts: [], costBytes: runMemory(this.#buffers, end - start) },
       ...{ loading: loaded.promise, abort },
     });
     for (let at = block; at < until; at++) blocks.set(at, extent);
     this.#loads++;
     // Counted when its buffers are taken: as both they and idle it would drive slabs out.
     const options = { signal: abort.signal, staleOk };
-    const run = loadRun(this.#store, this.#buffers, this.#blockBytes, extent, options);
+    const run = loadRun(this.#store, this.#buffers, extent, options);
     this.#recency.add(extent);
     this.#bytes += extent.costBytes;
     this.#loadingBytes += extent.costBytes;

@@ -52,7 +52,6 @@ function pooledWorld(
 ) {
   const { objects, store } = world(capacityBytes, blockBytes, latencyMaxMs, failBeforeChance);
   const out = new Set<Uint8Array>();
-  const free: Uint8Array[] = [];
   const lend = (buffer: Uint8Array) => {
     out.add(buffer);
     return buffer;
@@ -61,14 +60,17 @@ function pooledWorld(
     assert(out.delete(buffer), "a buffer was handed back twice");
     return buffer.fill(0xee);
   };
-  const forget = (buffer: Uint8Array) => assert(out.delete(buffer));
-  const buffers = {
-    idleBytes: 0,
-    acquire: () => lend(free.pop() ?? new Uint8Array(blockBytes)),
-    release: (buffer: Uint8Array) => free.push(back(buffer)),
-    forget,
-    pieces: { acquire: (bytes: number) => lend(new Uint8Array(bytes)), release: back, forget },
+  const blocksOf = (bytes: number) => {
+    const free: Uint8Array[] = [];
+    return {
+      blockBytes: bytes,
+      idleBytes: 0,
+      acquire: () => lend(free.pop() ?? new Uint8Array(bytes)),
+      release: (buffer: Uint8Array) => free.push(back(buffer)),
+      forget: (buffer: Uint8Array) => assert(out.delete(buffer)),
+    };
   };
+  const buffers = { ...blocksOf(blockBytes), rests: blocksOf(7) };
   const reading: ObjectStore = Object.assign(Object.create(store), {
     get: store.get.bind(store),
     getInto: async (key: string, start: number, into: readonly Uint8Array[], o: object) => {
