@@ -12,7 +12,8 @@
  *   … --pairs 10 --requests 28000 --filled 60000 --readings 10 --rest 60  the size of a round
  *
  * What core counts is not turned off by any setting; it is measured by itself (counting.ts), and
- * added to what the plugin costs in processor time.
+ * added to what the plugin costs in processor time. What the parts take, each by itself, is judged
+ * too: turns differ by some per cent on a machine that does anything else.
  * Exits with 0 when passed, 1 when failed, 3 while open.
  */
 import { parseArgs } from "@std/cli/parse-args";
@@ -82,35 +83,37 @@ function percent({ median, low, high }: MedianInterval): string {
   return `${text(median)} % (${text(low)} to ${text(high)})`;
 }
 
-/** What it is made of, and core's counting, at the usual rate of scrapes. */
-function partRows(
-  rounds: readonly Round[],
-  [produce, fetch]: readonly [Cost, Cost],
-  counting: Counting,
-): string[][] {
-  const request = ({ pairs }: Cost) => mean(pairs, (pair) => cpuPerRequest(pair.without)) * 1e6;
-  const scrape = mean(rounds, (round) => round.scrapeCpuSeconds) * 1e3;
-  const bytes = rounds.at(-1)!.scrapeBytes;
-  const share = (part: number, whole: number) => `${(part / whole * 100).toFixed(2)} %`;
-  return [
-    ["", "processor time", "share"],
-    [
-      "core counts a produce request",
-      `${counting.produce.toFixed(2)} µs`,
-      share(counting.produce, request(produce)),
-    ],
-    [
-      "core counts a fetch",
-      `${counting.fetch.toFixed(2)} µs`,
-      share(counting.fetch, request(fetch)),
-    ],
-    [
-      `a scrape of ${bytes} bytes every ${USUAL_SCRAPE_SECONDS} s`,
-      `${scrape.toFixed(1)} ms`,
-      share(scrape, USUAL_SCRAPE_SECONDS * 1e3),
-    ],
-  ];
+/** A part of the cost: what it takes at most, and which share of the processor that is. */
+interface Part {
+  readonly name: string;
+  readonly time: string;
+  readonly share: number;
 }
+
+/** Each measured by itself, which is sure where the difference between turns is not. */
+function partsOf(rounds: readonly Round[], costs: readonly [Cost, Cost], counting: Counting) {
+  const [produce, fetch] = costs.map(({ pairs }) =>
+    medianInterval(pairs.map((pair) => cpuPerRequest(pair.without))).median * 1e6
+  ) as [number, number];
+  const scrapeMs = Math.max(...rounds.map((round) => round.scrapeCpuSeconds)) * 1e3;
+  const bytes = rounds.at(-1)!.scrapeBytes;
+  const counts = (name: string, micros: number, request: number): Part => ({
+    name: `core counts a ${name}`,
+    time: `${micros.toFixed(2)} µs`,
+    share: micros / request,
+  });
+  return {
+    produce: counts("produce request", counting.produce, produce),
+    fetch: counts("fetch", counting.fetch, fetch),
+    scrape: {
+      name: `a scrape of ${bytes} bytes every ${USUAL_SCRAPE_SECONDS} s`,
+      time: `${scrapeMs.toFixed(1)} ms`,
+      share: scrapeMs / (USUAL_SCRAPE_SECONDS * 1e3),
+    },
+  };
+}
+
+const share = (of: number) => `${(of * 100).toFixed(2)} %`;
 
 /** The rounds of a file: a line each. */
 async function readRounds(path: string | undefined): Promise<Round[]> {
@@ -158,11 +161,24 @@ async function main(): Promise<number> {
     ["", "CPU µs with", "without", "added", "req/s with", "without", "added time", ""],
     ...costs.map(costRow),
   ]));
-  console.log("\n" + table(partRows(rounds, costs, counting)));
-  const judged = costs.map(judge);
-  const result = (["failed", "open"] as const).find((each) => judged.includes(each)) ?? "passed";
-  console.log(`\nmetrics cost under 2 %: ${result}`);
-  return EXIT_CODES[result];
+  const { produce, fetch, scrape } = partsOf(rounds, costs, counting);
+  console.log(
+    "\n" + table([
+      ["", "processor time, at most", "share"],
+      ...[produce, fetch, scrape].map((part) => [part.name, part.time, share(part.share)]),
+    ]),
+  );
+  const [ofProduce, ofFetch] = [produce.share + scrape.share, fetch.share + scrape.share];
+  const parts = Math.max(ofProduce, ofFetch) < LIMIT - 1 ? "passed" : "failed";
+  const judged = [parts, ...costs.map(judge)];
+  const worst = (of: readonly string[]) =>
+    (["failed", "open"] as const).find((each) => of.includes(each)) ?? "passed";
+  console.log(
+    `\nmetrics cost under 2 %, by their parts: ${parts} (${share(ofProduce)} of a produce ` +
+      `request, ${share(ofFetch)} of a fetch)`,
+  );
+  console.log(`metrics cost under 2 %, as a whole: ${worst(judged.slice(1))}`);
+  return EXIT_CODES[worst(judged)];
 }
 
 if (import.meta.main) Deno.exit(await main());

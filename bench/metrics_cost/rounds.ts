@@ -17,7 +17,7 @@ const READ = "read";
 const WRITTEN = "written";
 const PARTITIONS = 8;
 const SCRAPE_MS = 1_000;
-const SCRAPES_AT_REST = 20;
+const SCRAPES_AT_REST = 200;
 /** Objects in memory: a disk varies by more than what is looked for. */
 const ENVIRONMENT = {
   KAFSCALE_STORAGE: "memory",
