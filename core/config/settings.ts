@@ -135,9 +135,8 @@ const broker = {
     kind: booleanOr(integer({ min: 2, max: PROCESS_BROKERS_MAX })),
     default: false,
     scope: "cluster",
-    doc:
-      "Several brokers share the bucket and the metadata (etcd), and the partitions. A preview: " +
-      "not yet proved as far as one broker is. A number: so many brokers in this one process, to " +
+    doc: "Several brokers share the bucket and the metadata (etcd), and the partitions " +
+      "(docs/operations.md). A number: so many brokers in this one process, to " +
       "try fail-over on a laptop; ids go up from KAFSCALE_BROKER_ID by 1, ports from " +
       "KAFSCALE_BROKER_ADDR by 100, and metadata must not be in etcd.",
   }),

@@ -58,9 +58,9 @@ export async function withClient<R>(
 }
 
 /** The error inside, without the layers that a client library wraps around it. */
-function sentence(error: unknown, broker: string): unknown {
+export function sentence(error: unknown, broker: string): unknown {
   if (error instanceof CliError) return error;
-  const causes = [...flatten(error)];
+  const causes = [...causesOf(error)];
   const protocol = answerIn(error);
   if (protocol !== undefined) {
     const said = protocol.serverErrorMessage ?? protocol.message;
@@ -78,17 +78,29 @@ function sentence(error: unknown, broker: string): unknown {
   );
 }
 
-interface AnyError {
+/** What an error of the client library may have, and the errors inside of it. */
+export interface ClientError {
   readonly message: string;
   readonly code?: unknown;
-  /** Kafka's name of the error, on the library's protocol errors. */
+  /** Kafka's name of the error, on protocol errors. */
   readonly apiId?: unknown;
   readonly serverErrorMessage?: string | null;
+  readonly canRetry?: unknown;
+  /** The member has to join its group again. */
+  readonly needsRejoin?: unknown;
 }
 
-/** The broker's answer that an error of the library is about; its `apiId` is Kafka's name of it. */
-function answerIn(error: unknown): AnyError | undefined {
-  return [...flatten(error)].find((cause) => typeof cause.apiId === "string");
+/** The error and all that are inside of it, outer ones first. */
+export function* causesOf(error: unknown): Iterable<ClientError> {
+  if (!(error instanceof Error)) return;
+  yield error as ClientError;
+  if (error.cause !== undefined) yield* causesOf(error.cause);
+  if (error instanceof AggregateError) { for (const inner of error.errors) yield* causesOf(inner); }
+}
+
+/** The broker's answer that an error of the library is about. */
+export function answerIn(error: unknown): ClientError | undefined {
+  return [...causesOf(error)].find((cause) => typeof cause.apiId === "string");
 }
 
 /** What a broker says that starts or hands a group over; it is asked again for so long. */
@@ -100,24 +112,20 @@ const PASSING: readonly unknown[] = [
 const PASSING_MS = 15_000;
 const PAUSE_MS = 300;
 
+export function noCoordinator(answer: ClientError | undefined): boolean {
+  return PASSING.includes(answer?.apiId);
+}
+
 /** Asks a group's coordinator, again while there is none that knows the group. */
 export async function askCoordinator<R>(ask: () => Promise<R>, forMs = PASSING_MS): Promise<R> {
   for (const end = performance.now() + forMs;;) {
     try {
       return await ask();
     } catch (error) {
-      const passing = PASSING.includes(answerIn(error)?.apiId);
-      if (!passing || performance.now() > end) throw error;
+      if (!noCoordinator(answerIn(error)) || performance.now() > end) throw error;
       await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
     }
   }
-}
-
-function* flatten(error: unknown): Iterable<AnyError> {
-  if (!(error instanceof Error)) return;
-  yield error as AnyError;
-  if (error.cause !== undefined) yield* flatten(error.cause);
-  if (error instanceof AggregateError) { for (const inner of error.errors) yield* flatten(inner); }
 }
 
 /** Resolves at the first SIGINT or SIGTERM; `stop` gives the signals back. */

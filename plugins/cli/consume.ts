@@ -1,8 +1,10 @@
 /** `consume`: the records of a topic, with or without a group. */
 import { Buffer } from "node:buffer";
 import { Consumer } from "@platformatic/kafka";
-import { BOOTSTRAP_FLAG, clientOptions, interruption, withClient } from "./client.ts";
+import { bootstrap, BOOTSTRAP_FLAG, clientOptions, interruption, withClient } from "./client.ts";
 import { type Command, EXIT, type Invocation, UsageError } from "./command.ts";
+import { Patience } from "./patience.ts";
+import { readAsMember } from "./read_as_member.ts";
 import { type PlainRecord, readTopic } from "./read_topic.ts";
 
 export const command: Command = {
@@ -13,6 +15,7 @@ export const command: Command = {
     "Without --from-beginning it prints what arrives from now on.",
     "With --group it joins a consumer group, starts where the group left off, commits what it " +
     "printed, and goes on until it is interrupted or --count is reached.",
+    "Once it reads, it goes on over a broker's restart, for up to a minute.",
   ],
   flags: [
     BOOTSTRAP_FLAG,
@@ -44,31 +47,37 @@ export const command: Command = {
     if (group !== undefined && (args.text("partition") ?? args.text("offset")) !== undefined) {
       throw new UsageError("--partition and --offset don't go with --group, which assigns both");
     }
-    const consumer = new Consumer({
-      ...clientOptions(invocation),
-      groupId: group ?? "kafscale-cli",
-    });
     const interrupted = interruption();
+    const { signal } = interrupted;
+    const patience = new Patience("kafscale consume", bootstrap(invocation), signal);
+    const newConsumer = () => {
+      const consumer = new Consumer({
+        ...clientOptions(invocation),
+        groupId: group ?? "kafscale-cli",
+      });
+      // a rejoin that failed, which the stream's reader finds out; unheard it ends the process
+      return consumer.on("error", () => {});
+    };
     try {
-      const print = printer(invocation);
-      const count = args.whole("count", 1) ?? Infinity;
-      const records = group === undefined
-        ? readTopic(consumer, topic, {
+      if (group === undefined) {
+        const consumer = newConsumer();
+        const records = readTopic(consumer, topic, {
           partition: args.whole("partition"),
           start: args.whole("offset") ?? (args.on("from-beginning") ? "earliest" : "latest"),
           follow: args.on("follow") ||
             !(args.on("from-beginning") || args.text("offset") !== undefined),
-          signal: interrupted.signal,
-        })
-        : readAsMember(consumer, topic, args.on("from-beginning"), interrupted.signal);
-      const closing = { close: () => consumer.close(true) };
-      await withClient(closing, invocation, async () => {
-        let printed = 0;
-        for await (const record of records) {
-          print(record);
-          if (++printed >= count) break;
-        }
-      });
+          signal,
+          patience,
+        });
+        const closing = { close: () => consumer.close(true) };
+        await withClient(closing, invocation, () => printAll(records, invocation));
+      } else {
+        const from = args.on("from-beginning") ? "earliest" : "latest";
+        const records = readAsMember({ newConsumer, topic, from, signal, patience });
+        // each life as a member closes its own client
+        const none = { close: () => Promise.resolve() };
+        await withClient(none, invocation, () => printAll(records, invocation));
+      }
     } finally {
       interrupted.stop();
     }
@@ -76,49 +85,13 @@ export const command: Command = {
   },
 };
 
-/** Joins the group; what was handed out is committed from time to time, and at the end. */
-async function* readAsMember(
-  consumer: Consumer,
-  topic: string,
-  fromBeginning: boolean,
-  signal: AbortSignal,
-): AsyncGenerator<PlainRecord> {
-  const stream = await consumer.consume({
-    topics: [topic],
-    mode: "committed",
-    fallbackMode: fromBeginning ? "earliest" : "latest",
-    autocommit: false,
-  });
-  const stop = () => void stream.close();
-  signal.addEventListener("abort", stop);
-  const positions = new Map<number, { offset: bigint; leaderEpoch: number }>();
-  const commit = async () => {
-    const offsets = [...positions].map(([partition, at]) => ({ topic, partition, ...at }));
-    positions.clear();
-    if (offsets.length > 0) await consumer.commit({ offsets });
-  };
-  const every = setInterval(() => void commit().catch(() => {}), 5_000);
-  try {
-    for await (const message of stream) {
-      // before the yield: whoever has enough never comes back behind it
-      positions.set(message.partition, {
-        offset: message.offset + 1n,
-        leaderEpoch: message.leaderEpoch,
-      });
-      yield {
-        partition: message.partition,
-        offset: message.offset,
-        timestampMs: message.timestamp,
-        key: message.key ?? null,
-        value: message.value ?? null,
-        headers: message.headerEntries,
-      };
-    }
-  } finally {
-    clearInterval(every);
-    signal.removeEventListener("abort", stop);
-    await commit();
-    await stream.close();
+async function printAll(records: AsyncIterable<PlainRecord>, invocation: Invocation) {
+  const print = printer(invocation);
+  const count = invocation.args.whole("count", 1) ?? Infinity;
+  let printed = 0;
+  for await (const record of records) {
+    print(record);
+    if (++printed >= count) break;
   }
 }
 

@@ -1,6 +1,7 @@
 /** Reads partitions without a group: list offsets once, then fetch from each leader. */
 import type { Consumer, RecordsBatch } from "@platformatic/kafka";
 import { CliError } from "./command.ts";
+import type { Patience } from "./patience.ts";
 
 export interface PlainRecord {
   readonly partition: number;
@@ -18,13 +19,15 @@ export interface ReadOptions {
   /** Whether to wait for more at the end that the topic had when reading began. */
   readonly follow: boolean;
   readonly signal: AbortSignal;
+  /** Left out: the first failure ends it. */
+  readonly patience?: Patience;
 }
 
 type FetchResponse = Awaited<ReturnType<Consumer["fetch"]>>;
 
 interface Position {
   readonly partition: number;
-  readonly leader: number;
+  leader: number;
   /** Exclusive; where reading stops unless it follows. */
   readonly end: bigint;
   next: bigint;
@@ -46,14 +49,29 @@ export async function* readTopic(
 ): AsyncGenerator<PlainRecord> {
   consumer.topics.track(topic);
   const { topicId, positions } = await startPositions(consumer, topic, options);
+  options.patience?.begun();
   while (!options.signal.aborted) {
     const wanted = options.follow ? positions : positions.filter(({ next, end }) => next < end);
     if (wanted.length === 0) return;
     for (const node of new Set(wanted.map(({ leader }) => leader))) {
       const mine = wanted.filter(({ leader }) => leader === node);
-      const response = await fetchFrom(consumer, node, topicId, mine);
+      const response = await fetchFrom(consumer, node, topicId, mine).catch(async (error) => {
+        if (options.patience === undefined) throw error;
+        await options.patience.wait(error);
+        await findLeaders(consumer, topic, positions).catch(() => {});
+      });
+      if (response === undefined) break;
+      options.patience?.eased();
       for (const position of mine) yield* recordsOf(response, position, options.follow);
     }
+  }
+}
+
+async function findLeaders(consumer: Consumer, topic: string, positions: readonly Position[]) {
+  const metadata = await consumer.metadata({ topics: [topic], forceUpdate: true });
+  const found = metadata.topics.get(topic)?.partitions ?? [];
+  for (const position of positions) {
+    position.leader = found[position.partition]?.leader ?? position.leader;
   }
 }
 

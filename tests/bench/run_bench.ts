@@ -1,16 +1,20 @@
 /** Runs a bench as `deno run` does, in a process of its own. */
-import { assert } from "@std/assert";
+import { assertEquals } from "@std/assert";
 
 const REPO = new URL("../../", import.meta.url).pathname;
 
-/** What it prints; it must succeed. */
-export async function runBench(script: string, args: readonly string[]): Promise<string> {
-  const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+/** What it prints; it must end as `wanted`. */
+export async function runBench(
+  script: string,
+  args: readonly string[],
+  wanted = 0,
+): Promise<string> {
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["run", "--allow-all", script, ...args],
     cwd: REPO,
     stdout: "piped",
     stderr: "piped",
   }).output();
-  assert(success, new TextDecoder().decode(stderr));
+  assertEquals(code, wanted, new TextDecoder().decode(stderr));
   return new TextDecoder().decode(stdout);
 }

@@ -40,6 +40,7 @@ const BINARY_TESTS: readonly string[] = [
   ...testsIn("cli", "probe", "snapshot", "top"),
   "tests/docs",
   ...testsIn("clients", "java", "kafkajs", "kcat", "kill9", "restart", "etcd", "ops_page"),
+  ...testsIn("clients", "control", "scheduled_snapshot"),
 ];
 
 /** What of it runs with objects in a bucket, by driver. */
