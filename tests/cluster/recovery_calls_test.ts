@@ -2,7 +2,8 @@
  * What a start after kill -9 asks of the store, until it has served a fetch and a produce: as many
  * calls with 5,000 segments as with 500, and never the data.
  *
- * Environment: KAFSCALE_TEST_SEGMENTS in place of 5,000, a multiple of 1,000
+ * Environment: KAFSCALE_TEST_SEGMENTS in place of 5,000: a multiple of 1,000, at the least 2,000,
+ * so that the oldest record of a partition and its newest are never in the same segment
  */
 import { assert, assertEquals } from "@std/assert";
 import { configOf, firstUse, type KilledOptions, leaveKilled } from "../../bench/killed_broker.ts";

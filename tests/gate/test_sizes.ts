@@ -93,7 +93,7 @@ export const LONG: Readonly<Record<string, string>> = {
 /** Smaller budgets of everyday runs, by the variables that set them. */
 export const EVERYDAY_BUDGETS: Readonly<Record<string, string>> = {
   KAFSCALE_TEST_KILLS: "4",
-  KAFSCALE_TEST_SEGMENTS: "1000",
+  KAFSCALE_TEST_SEGMENTS: "2000",
   KAFSCALE_TEST_LIST_KEYS: "2100",
   KAFSCALE_SIM_SECONDS: "6",
 };
