@@ -153,7 +153,7 @@ Deno.test("fsck() of damage beside a broker tells it all the same", async () => 
   const beside = watched(memoryStore(objects, runtime), async () => {
     await commit(await room.log(store.topicId, 1), ["more"]);
   });
-  const report = await check(store, { store: beside, moving: true });
+  const report = await store.scene.until(check(store, { store: beside, moving: true }));
   assertEquals(found(report), [`segment-missing ${key}`]);
   room.crash();
 });

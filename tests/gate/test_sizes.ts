@@ -83,19 +83,24 @@ export const SIZES: Readonly<Record<string, readonly [seconds: number, cores: nu
   "tests/fuzz/smoke_test.ts": [3, 1.2],
 };
 
-/** Files of minutes that `deno task test` leaves to CI and `--all`, and what they are. */
+/** Files that take much of two cores, which `deno task test` leaves to CI and `--all`. */
 export const LONG: Readonly<Record<string, string>> = {
+  "tests/bench/java_smoke_test.ts": "the benches that Kafka's own tools drive",
+  "tests/bench/smoke_test.ts": "the other benches at their smoke size",
+  "tests/cli/bench_test.ts": "the command bench",
+  "tests/cli/kafka_tool_on_kafka_test.ts": "the command line on Apache Kafka itself",
+  "tests/cli/kafka_tool_test.ts": "the command line next to Kafka's own tool",
+  "tests/cli/probe_test.ts": "the command probe, on a directory and on MinIO",
+  "tests/clients/cluster_outage_test.ts": "a cluster under load while etcd is away",
+  "tests/clients/cluster_test.ts": "a cluster's rolling restart and take-over, under load",
+  "tests/cluster/recovery_calls_test.ts": "a start's requests, with thousands of segments",
   "tests/faults/broker_faults_test.ts": "a broker on MinIO through every outage, under load",
   "tests/faults/cluster_faults_test.ts": "kills and pauses of a cluster's processes, under load",
-  "tests/clients/cluster_outage_test.ts": "a cluster under load while etcd is away",
-  "tests/bench/java_smoke_test.ts": "the benches that Kafka's own tools drive",
-  "tests/cli/kafka_tool_on_kafka_test.ts": "the command line on Apache Kafka itself",
 };
 
 /** Smaller budgets of everyday runs, by the variables that set them. */
 export const EVERYDAY_BUDGETS: Readonly<Record<string, string>> = {
   KAFSCALE_TEST_KILLS: "4",
-  KAFSCALE_TEST_SEGMENTS: "1000",
   KAFSCALE_TEST_LIST_KEYS: "2100",
   KAFSCALE_SIM_SECONDS: "6",
 };

@@ -22,7 +22,8 @@ async function refusal(settings: EtcdSettings): Promise<string> {
   const error = await assertRejects(() => openEtcdMetadata(settings, quietRuntime()));
   assertInstanceOf(error, MetadataError);
   assertEquals(error.outcome, "fatal");
-  assertLess(performance.now() - started, 3 * settings.timeoutMs + 1_000);
+  // each endpoint and step has its time-out; the rest is for a machine that others use
+  assertLess(performance.now() - started, 3 * settings.timeoutMs + 10_000);
   assert(!error.message.includes("\n"), error.message);
   return error.message;
 }

@@ -127,12 +127,13 @@ Deno.test("measure() counts what it asked for, and failures apart", async () => 
   assertEquals(creates.failures, 2);
   assertEquals(creates.requests, store.objects.size);
   assertEquals(keys.length, creates.requests);
-  assert(creates.requests > 10);
+  // three tries by each that asks at the least, however slow the machine is
+  assert(creates.requests >= 7);
   assert(creates.p50Ms >= 0.5 && creates.p50Ms <= creates.p99Ms && creates.p99Ms <= creates.maxMs);
   assert(creates.bytesPerSecond <= creates.requests * 5000 / 0.3);
   const gets = (await measure({ ...o, operation: "get", parallel: 1 }))!;
   assertEquals([gets.operation, gets.failures, gets.bytes], ["get", 0, 5000]);
-  assert(gets.requests > 10);
+  assert(gets.requests >= 3);
   failures = Infinity;
   assertEquals(await measure({ ...o, operation: "create", parallel: 8, durationMs: 0 }), undefined);
 });
