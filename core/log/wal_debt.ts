@@ -14,7 +14,7 @@
 import { REWRITES_PARALLEL_MAX, WAL_BYTES_HARD, WAL_OBJECTS_HARD } from "../config/limits.ts";
 import type { Clock } from "../runtime/runtime.ts";
 
-/** Clients that do a lot are left alone for this long after the debt has passed 1. */
+/** Clients that do a lot are left alone for this long, whatever the debt. */
 const BURST_MS = 20_000;
 /** Rests per work below the bound: a quarter of the time is work. */
 const RESTS_MAX = 3;
@@ -34,7 +34,7 @@ export interface WalPile {
 export class WalDebt {
   #debt = 0;
   #hard = false;
-  /** When the debt passed 1 beside clients that have been busy since; undefined: it has not. */
+  /** Since when clients have been busy beside a debt above 1, at times at least. */
   #sinceMs: number | undefined;
 
   constructor(readonly clock: Pick<Clock, "monotonicMs">) {}
@@ -43,8 +43,8 @@ export class WalDebt {
   look({ bytes, objects, bytesMax, objectsMax }: WalPile, quiet: boolean): void {
     this.#debt = Math.max(bytes / Math.max(1, bytesMax), objects / Math.max(1, objectsMax));
     this.#hard = bytes > WAL_BYTES_HARD || objects > WAL_OBJECTS_HARD;
-    if (this.#debt > 1) this.#sinceMs ??= this.clock.monotonicMs();
-    else if (quiet) this.#sinceMs = undefined;
+    if (quiet) this.#sinceMs = undefined;
+    else if (this.#debt > 1) this.#sinceMs ??= this.clock.monotonicMs();
   }
 
   /** More than may pile up. */

@@ -151,7 +151,8 @@ Deno.test("fsck() of damage beside a broker tells it all the same", async () => 
   const key = "ns/a/0/segment-00000000000000000004.kfs";
   objects.delete(key);
   const beside = watched(memoryStore(objects, runtime), async () => {
-    await commit(await room.log(store.topicId, 1), ["more"]);
+    // It waits for company, in time that only moves when it is told to.
+    await store.scene.until(commit(await room.log(store.topicId, 1), ["more"]));
   });
   const report = await store.scene.until(check(store, { store: beside, moving: true }));
   assertEquals(found(report), [`segment-missing ${key}`]);

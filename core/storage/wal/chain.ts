@@ -27,7 +27,7 @@ import { Pace } from "./pace.ts";
 import type { Slabs } from "./slab_pool.ts";
 
 /** While uploads are in flight, a smaller commit waits for company (DESIGN 9). */
-const COMPANY_BYTES = 512 << 10;
+const COMPANY_BYTES = 1 << 20;
 const COMPLAIN_EVERY_MS = 10_000;
 
 export interface ChainOptions {
