@@ -2,7 +2,8 @@
  * Reads whole batches out of the WAL. An object holds what all partitions got in a moment, so a
  * partition's bytes lie scattered in it, between those of others. Who reads one partition from far
  * behind mostly reads the others, too: what memory does not have is brought for all of them, in
- * GETs of 4 MiB, and before it is asked for.
+ * GETs of 4 MiB, and before it is asked for. Where a call costs little beside its bytes, as on a
+ * disk, the partition's own are brought alone.
  */
 import type { CacheLease } from "../storage/block_cache.ts";
 import { inParallel } from "../runtime/in_parallel.ts";
@@ -112,7 +113,8 @@ function widened(
   { key, size, start, end }: TailRun,
   shares: ReadonlyMap<string, number>,
 ): { start: number; end: number } {
-  const windowBytes = log.context.cache.readAheadBytes;
+  const { callsAreDear, readAheadBytes: windowBytes } = log.context.cache;
+  if (!callsAreDear) return { start, end };
   const from = start - start % windowBytes;
   const to = Math.min(size, Math.max(end, from + windowBytes));
   const shared = (shares.get(key) ?? 0) * SHARES_MAX >= to - from;

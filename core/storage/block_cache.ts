@@ -59,6 +59,8 @@ export interface BlockCacheOptions {
 }
 
 export class BlockCache {
+  /** Whether the store would rather bring much at a time than little. */
+  readonly callsAreDear: boolean;
   readonly #store: ObjectStore;
   readonly #buffers: BlockBuffers | undefined;
   readonly #capacityBytes: number;
@@ -89,10 +91,9 @@ export class BlockCache {
     // Rather than a new slab: an old one that is read no more.
     if (options.slabs !== undefined) options.slabs.onEmpty = () => this.#evict(SLAB_BYTES);
     this.#blockBytes = options.blockBytes;
-    const ahead = Math.min(
-      options.readAheadBytes ?? READ_AHEAD_BYTES,
-      options.capacityBytes / READ_AHEAD_SHARE,
-    );
+    const { readAheadBytes: wanted = READ_AHEAD_BYTES } = options;
+    this.callsAreDear = wanted >= READ_AHEAD_BYTES;
+    const ahead = Math.min(wanted, options.capacityBytes / READ_AHEAD_SHARE);
     this.#aheadBlocks = Math.max(1, Math.floor(ahead / options.blockBytes));
   }
 

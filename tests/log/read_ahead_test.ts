@@ -44,6 +44,16 @@ Deno.test("who reads one partition of many gets its bytes, and not those of all"
   assert(loadedBytes <= 5 * 8 * KIB, `${loadedBytes} bytes`);
 });
 
+Deno.test("on a store whose calls cost little a partition's bytes are brought alone", async () => {
+  const scene = new Scene();
+  Object.assign(scene.options, { commitBytes: 1 << 20, readAheadBytes: 64 * KIB });
+  const room = await scene.open();
+  const [log] = await commits(room, 8, 30, 4 * KIB);
+  assertEquals((await readAll(log!)).length, 30);
+  const { loadedBytes } = room.cache.stats;
+  assert(loadedBytes <= 30 * 12 * KIB, `${loadedBytes} bytes`);
+});
+
 Deno.test("what two readers want ahead is loaded once, and counts once", async () => {
   const scene = new Scene(1, "faults");
   const room = await scene.until(scene.open());

@@ -52,6 +52,8 @@ export interface SceneOptions {
   spacingMs: number;
   uncommittedBytesMax: number;
   readaheadSegments: number;
+  /** As the store advises: its default is of one whose calls are dear. */
+  readAheadBytes?: number;
 }
 
 export class Scene {
@@ -151,7 +153,13 @@ export class Room {
       store: this.metadata,
       config: CONFIG,
     });
-    this.cache = new BlockCache({ store: this.store, capacityBytes: 1 << 20, blockBytes: 4096 });
+    const { readAheadBytes } = scene.options;
+    const sizes = { capacityBytes: 1 << 20, blockBytes: 4096 };
+    this.cache = new BlockCache({
+      store: this.store,
+      ...sizes,
+      ...(readAheadBytes === undefined ? {} : { readAheadBytes }),
+    });
   }
 
   async open(): Promise<void> {
