@@ -24,8 +24,9 @@ export async function checkStore(
   brokerId: number,
   signal: AbortSignal,
 ): Promise<void> {
-  const works = await tried(runtime, signal, "written", (left) => {
-    return conditionalWritesWork(runtime, store, probeKey(namespace, brokerId), left);
+  const works = await tried(runtime, signal, "written", (left, patiently) => {
+    const prefix = probeKey(namespace, brokerId);
+    return conditionalWritesWork(runtime, store, prefix, left, patiently);
   });
   if (works) return;
   throw new UnfitStoreError(
@@ -40,46 +41,56 @@ export async function checkReadable(
   namespace: string,
   signal: AbortSignal,
 ): Promise<void> {
-  await tried(runtime, signal, "read", async (left) => {
-    const prefix = walPrefix(namespace);
-    for await (const { key } of store.list(prefix, undefined, { signal: left })) {
-      await store.get(key, { start: 0, end: 1 }, { signal: left });
-      return;
-    }
-  });
+  await tried(runtime, signal, "read", (left, patiently) =>
+    patiently(async () => {
+      const prefix = walPrefix(namespace);
+      for await (const { key } of store.list(prefix, undefined, { signal: left })) {
+        await store.get(key, { start: 0, end: 1 }, { signal: left });
+        return;
+      }
+    }));
 }
 
-/** What `attempt` comes to, tried again over passing faults as long as the store is given. */
+/** Makes a call again over passing faults, as long as there is time. */
+type Patient = <T>(call: () => Promise<T>) => Promise<T>;
+
+/**
+ * What `check` comes to. It makes its calls one by one through what it is given, so that in bad
+ * weather each of them has to come through once, and not all in a row.
+ */
 async function tried<T>(
   runtime: Runtime,
   signal: AbortSignal,
   what: "written" | "read",
-  attempt: (signal: AbortSignal) => Promise<T>,
+  check: (signal: AbortSignal, patiently: Patient) => Promise<T>,
 ): Promise<T> {
-  const { clock, timers } = runtime;
+  const { timers } = runtime;
   const abort = new AbortController();
+  const left = abort.signal;
   const onAbort = () => abort.abort(signal.reason);
   signal.addEventListener("abort", onAbort);
-  const endMs = clock.monotonicMs() + CHECK_PATIENCE_MS;
   const timer = timers.after(CHECK_PATIENCE_MS, () => abort.abort());
-  try {
-    let told: StoreError | undefined;
+  let told: StoreError | undefined;
+  const patiently: Patient = async (call) => {
     for (let attempts = 0;; attempts++) {
-      const left = abort.signal;
       try {
-        return await attempt(left);
+        return await call();
       } catch (error) {
-        if (!(error instanceof StoreError)) throw error;
+        if (!(error instanceof StoreError) || left.aborted) throw error;
         // What an abort brings tells nothing of the store.
-        if (!left.aborted) told = error;
-        const late = left.aborted || clock.monotonicMs() >= endMs;
-        if (late && !signal.aborted) {
-          throw unfit(what, error, told?.message ?? "it does not answer");
-        }
-        if (error.outcome === "fatal" || late) throw unfit(what, error);
+        told = error;
+        if (error.outcome === "fatal") throw error;
         await sleep(timers, backoffMs(runtime, attempts), left);
+        if (left.aborted) throw error;
       }
     }
+  };
+  try {
+    return await check(left, patiently);
+  } catch (error) {
+    if (!(error instanceof StoreError)) throw error;
+    const late = left.aborted && !signal.aborted;
+    throw late ? unfit(what, error, told?.message ?? "it does not answer") : unfit(what, error);
   } finally {
     timer.cancel();
     signal.removeEventListener("abort", onAbort);
@@ -94,21 +105,25 @@ function unfit(what: "written" | "read", cause: StoreError, late?: string): Unfi
   return new UnfitStoreError(message, { cause });
 }
 
-/** A fresh key each time: what an attempt of unknown outcome left must not mislead the next. */
 async function conditionalWritesWork(
   runtime: Runtime,
   store: ObjectStore,
   prefix: string,
   signal: AbortSignal,
+  patiently: Patient,
 ): Promise<boolean> {
-  const nonce = new Uint8Array(8);
-  runtime.random.fill(nonce);
-  const suffix = Array.from(nonce, (byte) => byte.toString(16).padStart(2, "0")).join("");
-  const key = `${prefix}/${suffix}`;
-  const first = await store.putIfAbsent(key, [nonce], { signal });
-  const second = await store.putIfAbsent(key, [new Uint8Array(8)], { signal });
-  const found = await store.get(key, undefined, { signal });
-  await store.delete([key], { signal });
+  const options = { signal };
+  // A fresh key each time: what an attempt of unknown outcome left must not mislead the next.
+  const { key, nonce, first } = await patiently(async () => {
+    const nonce = new Uint8Array(8);
+    runtime.random.fill(nonce);
+    const suffix = Array.from(nonce, (byte) => byte.toString(16).padStart(2, "0")).join("");
+    const key = `${prefix}/${suffix}`;
+    return { key, nonce, first: await store.putIfAbsent(key, [nonce], options) };
+  });
+  const second = await patiently(() => store.putIfAbsent(key, [new Uint8Array(8)], options));
+  const found = await patiently(() => store.get(key, undefined, options));
+  await patiently(() => store.delete([key], options));
   return first === "created" && second === "exists" && found?.length === 8 &&
     nonce.every((byte, index) => found[index] === byte);
 }

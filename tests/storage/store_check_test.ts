@@ -56,6 +56,18 @@ Deno.test("checkStore() waits for a store that is starting", async () => {
   assert(seconds >= 9 && seconds < 15, `${seconds} s`);
 });
 
+Deno.test("checkStore() wants each call to come through once, not all in a row", async () => {
+  const { store, check } = scene();
+  let calls = 0;
+  const inBadWeather = <A extends unknown[], R>(call: (...args: A) => Promise<R>) => (...args: A) =>
+    ++calls % 3 === 0 ? call(...args) : Promise.reject(new StoreError("retry", "lost"));
+  store.putIfAbsent = inBadWeather(store.putIfAbsent.bind(store));
+  store.get = inBadWeather(store.get.bind(store));
+  store.delete = inBadWeather(store.delete.bind(store));
+  await (await check()).call;
+  assertEquals(calls, 12);
+});
+
 Deno.test("checkStore() gives a store that cannot be reached 15 seconds", async () => {
   const { store, check } = scene();
   for (const kind of ["retry", "hang", "throttled"] as const) {
