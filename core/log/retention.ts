@@ -8,6 +8,7 @@ import { ErrorCode, type ErrorCodeValue } from "../protocol/errors.ts";
 import { indexKey, segmentKey } from "../storage/keys.ts";
 import type { RemovedSegment, SegmentInfo } from "../storage/manifest.ts";
 import { StoreError } from "../storage/object_store.ts";
+import { isSealed } from "../storage/wal/sealed.ts";
 import { planMerge } from "./merge_plan.ts";
 import type { PartitionLogState } from "./partition_log.ts";
 import { ProducerStates } from "./producer_state.ts";
@@ -26,6 +27,10 @@ export async function deleteRecords(
   try {
     while (log.checkpoint.logStartOffset < wanted && log.closed === 0) {
       await moveLogStart(log, () => wanted);
+    }
+    // Manifests take anybody's word, and a successor may have read the one before.
+    if (log.closed === 0 && await isSealed(log.context.chain)) {
+      return { errorCode: ErrorCode.NOT_LEADER_OR_FOLLOWER, logStartOffset: -1 };
     }
   } catch (error) {
     if (!(error instanceof StoreError) && !log.context.signal.aborted) throw error;

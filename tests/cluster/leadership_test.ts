@@ -101,6 +101,23 @@ Deno.test("a broker that is cut off serves on until it is sealed", async () => {
   await s.stop();
 });
 
+Deno.test("a sealed broker deletes no records for anybody", async () => {
+  const { scene: s, topic } = await scene();
+  const zombie = leader(s, topic, 0);
+  const stale = await zombie.log(topic, 0);
+  for (const value of ["a", "b", "c"]) await commit(stale, [value]);
+  assertEquals(await stale.deleteRecords(1), { errorCode: 0, logStartOffset: 1 });
+  zombie.cutOff();
+  // While it is cut off it still may: nobody has taken over.
+  assertEquals(await stale.deleteRecords(2), { errorCode: 0, logStartOffset: 2 });
+  await s.settle(LEASE_MS + 1_000);
+  const successor = await leader(s, topic, 0, zombie).log(topic, 0);
+  assertEquals(successor.logStartOffset, 2);
+  const { errorCode } = await stale.deleteRecords(3);
+  assertEquals(errorCode, ErrorCode.NOT_LEADER_OR_FOLLOWER, "its successor may not know of it");
+  await s.stop();
+});
+
 Deno.test("a drained broker hands everything over, and needs no chain", async () => {
   const { scene: s, topic } = await scene();
   const leaving = leader(s, topic, 0);
