@@ -33,8 +33,6 @@ func config() *sarama.Config {
 	config := sarama.NewConfig()
 	config.ClientID = "sarama"
 	config.Metadata.AllowAutoTopicCreation = false
-	// it knows how many partitions a topic had, and asks again after ten minutes by default
-	config.Metadata.RefreshFrequency = 2 * time.Second
 	config.Producer.Return.Successes = true
 	return config
 }
@@ -56,7 +54,9 @@ func producer(args agent.Args) (sarama.SyncProducer, error) {
 	settings.Producer.Partitioner = func(topic string) sarama.Partitioner {
 		return byKeyOrChoice{sarama.NewHashPartitioner(topic)}
 	}
-	key := args.Compression
+	// it keeps for ten minutes what it saw of a topic, and would ask for all topics at once
+	settings.Metadata.Full = false
+	key := args.Topic + " " + args.Compression
 	codecs := map[string]sarama.CompressionCodec{
 		"gzip": sarama.CompressionGZIP, "snappy": sarama.CompressionSnappy,
 		"lz4": sarama.CompressionLZ4, "zstd": sarama.CompressionZSTD,
