@@ -36,6 +36,7 @@ export async function readSealed(
       brokerEpoch: o.self.brokerEpoch,
       lowWaterSlot: ({ brokerId, brokerEpoch }) =>
         lowWaterSlot(o.metadata, { brokerId, brokerEpoch }),
+      isBack: async () => !await isGone(o.metadata, chain),
     }, id);
     entries.addChain(id, slots);
     o.runtime.log.info("sealed the chain of another incarnation", {

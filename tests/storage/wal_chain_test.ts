@@ -1,4 +1,4 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import { ErrorCode } from "../../core/protocol/errors.ts";
 import { systemLog, systemRuntime } from "../../core/runtime/system.ts";
 import { slotKey } from "../../core/storage/keys.ts";
@@ -265,6 +265,32 @@ Deno.test("sealChain() returns the committed slots and fences their owner", asyn
   assertEquals(await late.done.promise, ErrorCode.NOT_LEADER_OR_FOLLOWER);
   assert(fenced());
   assertEquals((await sealChain(sealer(objects), id)).length, 3, "sealing again changes nothing");
+});
+
+Deno.test("sealChain() leaves an owner alone that is back and at work", async () => {
+  const { chain, pending, objects, fenced } = setup({ commitBytes: 1000 });
+  const sink = new Sink(3);
+  const go = async (offset: number) => {
+    const { commit } = append(chain, sink, offset, bytesOf(1000, offset));
+    await turn();
+    await pending[offset]!.go();
+    await commit.done.promise;
+  };
+  await go(0);
+  const options = sealer(objects);
+  const create = options.store.putIfAbsent.bind(options.store);
+  let offset = 1;
+  options.store.putIfAbsent = async (...args) => {
+    // its owner is always first
+    await go(offset++);
+    return await create(...args);
+  };
+  let asked = 0;
+  const isBack = () => Promise.resolve(++asked === 3);
+  const id = { brokerId: 1, brokerEpoch: 4, lowWaterSlot: 0 };
+  const call = sealChain({ ...options, isBack }, id);
+  await assertRejects(() => call, StoreError, "the chain's broker is back");
+  assertEquals([asked, offset, fenced()], [3, 4, false]);
 });
 
 Deno.test("sealChain() ends the chain at its first gap", async () => {

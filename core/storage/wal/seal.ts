@@ -43,6 +43,8 @@ export interface SealerOptions {
    * while it is sealed; left out: it is known to be dead.
    */
   readonly lowWaterSlot?: (chain: ChainId) => Promise<number>;
+  /** Whether the chain's owner, which was gone, lives: it is not sealed then. */
+  readonly isBack?: (chain: ChainId) => Promise<boolean>;
 }
 
 /**
@@ -125,6 +127,8 @@ async function sealFrom(
     if (sealed) return slots;
     // The first free slot; if its owner fills it first, the chain is longer by one: look again.
     if (await retried(o, (attempt) => writeSeal(o, chain, end, attempt))) return slots;
+    // An owner that is at work again would go on filling them for as long as it is read.
+    if (await o.isBack?.(chain)) throw new StoreError("retry", "the chain's broker is back");
   }
 }
 
