@@ -97,7 +97,10 @@ export class BrokerProcess implements AsyncDisposable {
     return code;
   }
 
-  /** SIGTERM, data kept: restart() may follow. SIGKILL after 20 s, which then is an error. */
+  /**
+   * SIGTERM, data kept: restart() may follow. SIGKILL after 45 s, which then is an error: a broker
+   * has 30 for its drain.
+   */
   async terminate(): Promise<number> {
     const child = this.#child;
     if (child === undefined) return 0;
@@ -106,11 +109,11 @@ export class BrokerProcess implements AsyncDisposable {
     const timer = setTimeout(() => {
       late = true;
       send(child, "SIGKILL");
-    }, 20_000);
+    }, 45_000);
     const { code } = await child.status;
     clearTimeout(timer);
     await this.#gone();
-    if (late) throw new Error(`the broker ignored SIGTERM for 20 s\n${this.tail()}`);
+    if (late) throw new Error(`the broker ignored SIGTERM for 45 s\n${this.tail()}`);
     return code;
   }
 
