@@ -7,6 +7,7 @@ import type { MetadataStore } from "../metadata/metadata_store.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { chainPrefix } from "../storage/keys.ts";
 import type { ObjectStore } from "../storage/object_store.ts";
+import { firstKey } from "../storage/wal/chains.ts";
 import { sealChain } from "../storage/wal/seal.ts";
 
 export interface TakeoverOptions {
@@ -60,8 +61,7 @@ export async function isEmpty(
   { brokerId, brokerEpoch }: ChainRef,
 ): Promise<boolean> {
   const prefix = chainPrefix(namespace, brokerId, brokerEpoch);
-  for await (const _ of store.list(prefix, undefined, { signal })) return false;
-  return true;
+  return await firstKey(store, prefix, undefined, signal) === undefined;
 }
 
 /**

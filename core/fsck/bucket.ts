@@ -86,8 +86,7 @@ export class Bucket {
 
   async #patiently<T>(call: () => Promise<T>): Promise<T> {
     const faults = new Patience(this);
-    await this.#turn.acquire();
-    try {
+    return await this.#turn.within(async () => {
       for (;;) {
         try {
           return await call();
@@ -95,9 +94,7 @@ export class Bucket {
           await faults.bear(error);
         }
       }
-    } finally {
-      this.#turn.release();
-    }
+    });
   }
 }
 

@@ -3,7 +3,7 @@
  * where batches end; blocks come from the shared cache.
  */
 import { Gather, MalformedError } from "../bytes/mod.ts";
-import type { BlockCache } from "../storage/block_cache.ts";
+import type { BlockCache, CacheLease } from "../storage/block_cache.ts";
 import { indexKey, segmentKey } from "../storage/keys.ts";
 import type { ReadAhead } from "../storage/read_ahead.ts";
 import type { SegmentInfo } from "../storage/manifest.ts";
@@ -17,7 +17,6 @@ import {
 } from "../storage/segment/mod.ts";
 import { BATCH_HEADER_BYTES } from "../protocol/record_batch.ts";
 import { emptyScan, scanBatch } from "./batch_scan.ts";
-import type { Lease } from "./lease.ts";
 
 /** An object that the manifest names is gone: the manifest at hand is no longer the newest. */
 export class SegmentGoneError extends StoreError {
@@ -39,7 +38,7 @@ interface Place {
 }
 
 /** Whole batches of one segment. */
-export interface SegmentRead extends Lease {
+export interface SegmentRead extends CacheLease {
   readonly bytes: number;
   /** Nothing of the segment is left behind them. */
   readonly last: boolean;
@@ -188,7 +187,7 @@ export class SegmentReader {
     start: number,
     end: number,
     signal: AbortSignal,
-  ): Promise<Lease> {
+  ): Promise<CacheLease> {
     const { bytes } = segment;
     const lease = await this.cache.read(key, bytes, start, end, signal, staleOk(segment));
     if (lease === undefined) throw new SegmentGoneError("segment object is gone");

@@ -7,7 +7,6 @@
  */
 import type { CacheLease } from "../storage/block_cache.ts";
 import { inParallel } from "../runtime/in_parallel.ts";
-import type { Lease } from "./lease.ts";
 import type { ReadableLog, ReadRequest } from "./read.ts";
 import { SegmentGoneError } from "./segment_reader.ts";
 
@@ -31,7 +30,7 @@ interface TailRun {
   end: number;
 }
 
-export interface TailRead extends Lease {
+export interface TailRead extends CacheLease {
   readonly bytes: number;
 }
 

@@ -210,9 +210,8 @@ export class TopicRegistry {
     run: (item: T) => Promise<TopicOutcome>,
   ): Promise<TopicOutcome[]> {
     return await Promise.all(items.map(async (item) => {
-      await this.#parallel.acquire();
       try {
-        return await run(item);
+        return await this.#parallel.within(() => run(item));
       } catch (error) {
         if (!(error instanceof MetadataError)) throw error;
         this.#runtime.log.warn("a topic change failed, because metadata is not available", {
@@ -222,8 +221,6 @@ export class TopicRegistry {
           error.outcome === "retry" ? ErrorCode.REQUEST_TIMED_OUT : ErrorCode.KAFKA_STORAGE_ERROR,
           `metadata is not available: ${error.message}`,
         );
-      } finally {
-        this.#parallel.release();
       }
     }));
   }

@@ -66,7 +66,8 @@ export async function brokersWithChains(
   return found;
 }
 
-async function firstKey(
+/** The first key below `prefix`, and behind `after`. */
+export async function firstKey(
   store: ObjectStore,
   prefix: string,
   after: string | undefined,

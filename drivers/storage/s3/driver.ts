@@ -107,13 +107,11 @@ async function findTarget(options: S3StoreOptions, base: S3ClientConfig): Promis
     },
   });
   const what = `open the bucket ${options.bucket}`;
+  const setting = settingName(options.settings, "BUCKET");
   await probe.send(new GetObjectCommand({ Bucket: options.bucket, Key: "k" })).catch((error) => {
     if (seen !== undefined) return;
     const why = error instanceof Error ? error.message : String(error);
-    throw new StoreError(
-      "fatal",
-      `${what}: correct ${settingName(options.settings, "BUCKET")} (${why})`,
-    );
+    throw new StoreError("fatal", `${what}: correct ${setting} (${why})`);
   });
   const { protocol, hostname, port, path, headers } = seen!;
   const scope = /Credential=probe\/\d+\/([^/]+)\/s3\/aws4_request/.exec(
@@ -123,10 +121,7 @@ async function findTarget(options: S3StoreOptions, base: S3ClientConfig): Promis
     throw new StoreError(
       "fatal",
       `${what}: directory buckets and multi-region access points lack what a log needs (listings ` +
-        `in order, one order of writes); set ${
-          settingName(options.settings, "BUCKET")
-        } to a general ` +
-        "purpose bucket",
+        `in order, one order of writes); set ${setting} to a general purpose bucket`,
     );
   }
   const tls = protocol === "https:";

@@ -1,1 +1,0 @@
-export type { CacheLease as Lease } from "../storage/block_cache.ts";
