@@ -14,7 +14,7 @@
  */
 import { existsSync } from "node:fs";
 import { runBesideEachOther } from "./everyday.ts";
-import { type Counts, runTests, skippedTests } from "./test_run.ts";
+import { type Counts, errorsIn, failedTests, runTests, skippedTests } from "./test_run.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 const IN_CI = Deno.env.get("CI") === "true";
@@ -66,6 +66,9 @@ function namesTests(args: readonly string[]): boolean {
   return args.some((arg) => existsSync(new URL(arg, ROOT)));
 }
 
+/** What failed so far, in lines: said again at the end, thousands of lines later. */
+const failures: string[] = [];
+
 /** One `deno test`, shown as it runs; undefined where it ran nothing. In CI skips are failures. */
 async function run(
   args: readonly string[],
@@ -78,6 +81,12 @@ async function run(
   }
   const refused = IN_CI ? skippedTests(output) : [];
   for (const name of refused) console.log(`in CI a skip is a failure: ${name}`);
+  if (counts.failed > 0) {
+    const on = ["KAFSCALE_TEST_STORE", "KAFSCALE_TEST_CLUSTER", "KAFSCALE_TEST_BINARY"]
+      .filter((name) => name in env).map((name) => ` (${name})`).join("");
+    failures.push(...failedTests(output).map((name) => `FAILED${on}: ${name}`));
+    failures.push(...errorsIn(output));
+  }
   return { ...counts, failed: counts.failed + refused.length };
 }
 
@@ -178,6 +187,7 @@ async function main(argv: readonly string[]): Promise<number> {
     for (const key of ["passed", "failed", "skipped"] as const) total[key] += counts?.[key] ?? 0;
   }
   if (nothing && passes.length === 1) return 1;
+  if (failures.length > 0) console.log(["== what failed", ...failures].join("\n"));
   console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
   return total.failed === 0 && !nothing ? 0 : 1;
 }

@@ -3,7 +3,7 @@ import { assert, assertEquals, assertLess, assertStringIncludes } from "@std/ass
 import { closingLines, jobsOf, selection, testFiles } from "./everyday.ts";
 import { inLanes, nextJob } from "./lanes.ts";
 import { mannerOf } from "./run_tests.ts";
-import { failedTests, parseSummary, skippedTests } from "./test_run.ts";
+import { errorsIn, failedTests, parseSummary, skippedTests } from "./test_run.ts";
 import { LONG, SIZES } from "./test_sizes.ts";
 
 const HERE = new URL("./", import.meta.url);
@@ -160,11 +160,22 @@ Deno.test("nextJob() waits for processors; what wants more than there is runs al
   assertEquals(nextJob([], 2, true), -1);
 });
 
-Deno.test("failedTests() reads the list at the end", () => {
+Deno.test("in CI deno task test says at its end what failed, and why", async () => {
+  const { code, out } = await runOn({
+    "tests/a/bad_test.ts": `Deno.test("bad", () => { throw new Error("on purpose"); });`,
+  }, [], true);
+  assertEquals(code, 1);
+  const end = out.slice(out.indexOf("== what failed\nFAILED: bad => ./tests/a/bad_test.ts"));
+  assertStringIncludes(end, "on purpose");
+});
+
+Deno.test("failedTests() and errorsIn() read the lists at the end", () => {
   const list = "a => x_test.ts:1:6\ny_test.ts (uncaught error)";
   const output = `a ... FAILED\n\n ERRORS \n\nno\n\n FAILURES \n\n${list}\n\nFAILED | 1 passed\n`;
   assertEquals(failedTests(output), list.split("\n"));
   assertEquals(failedTests("ok | 1 passed | 0 failed (1ms)\n"), []);
+  assertEquals(errorsIn(output), ["no"]);
+  assertEquals(errorsIn("ok | 1 passed | 0 failed (1ms)\n"), []);
 });
 
 Deno.test("parseSummary() reads the counts of deno test's last line", () => {

@@ -28,6 +28,18 @@ export function failedTests(output: string): string[] {
   return lines.map((line) => line.trim()).filter((line) => line !== "");
 }
 
+/** Lines of a run's errors that are said again at its end. */
+const ERROR_LINES = 60;
+const ERROR_COLUMNS = 240;
+
+/** What went wrong in the failed tests, as the run itself says it, cut to what one can read. */
+export function errorsIn(output: string): string[] {
+  const errors = output.split(/^ ERRORS $/m).at(-1)!;
+  if (errors === output) return [];
+  const lines = errors.split(/^ FAILURES $/m)[0]!.trim().split("\n");
+  return lines.slice(0, ERROR_LINES).map((line) => line.slice(0, ERROR_COLUMNS));
+}
+
 /** The counts in `deno test`'s summary line; `undefined` where there is none. */
 export function parseSummary(output: string): Counts | undefined {
   const counts = /\| (\d+) passed(?: \([^)]*\))? \| (\d+) failed(?: \([^)]*\))?(.*)/;
