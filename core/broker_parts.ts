@@ -25,6 +25,7 @@ import type { GuardedStore } from "./storage/guarded_store.ts";
 import { ReadAhead } from "./storage/read_ahead.ts";
 import { WalChain } from "./storage/wal/chain.ts";
 import type { Commit, WalObject } from "./storage/wal/commit.ts";
+import { Standing } from "./storage/wal/sealed.ts";
 import type { Slabs } from "./storage/wal/slab_pool.ts";
 
 /** What every part stands on. */
@@ -79,6 +80,7 @@ export function logContext(
     readAhead,
     segments: new SegmentReader(store, cache, readAhead, SEGMENT_INDEXES_MAX),
     chain,
+    standing: new Standing(chain),
     health,
     refused: new RefusedSequences(runtime.clock, REFUSED_SEQUENCES_MAX),
     pool,

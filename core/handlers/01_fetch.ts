@@ -11,7 +11,8 @@
  * (KIP-595). v13: topic ids (KIP-516). v16: the leader in answers of a non-leader (KIP-951).
  * v11: a reader with a rack is sent to a broker there that follows the leader (KIP-392), and read
  * from as a follower where this broker does not lead: a position that it has not seen committed yet
- * is OFFSET_NOT_AVAILABLE after a moment, which sends the reader to the leader. Not done: replicas
+ * is OFFSET_NOT_AVAILABLE after a moment, which sends the reader to the leader. OFFSET_OUT_OF_RANGE
+ * behind the log's end is told only by who proves that it leads still. Not done: replicas
  * as fetchers (treated as consumers: they see committed records only).
  */
 import { FETCH_READS_PARALLEL, STORAGE_ERROR_PAUSE_MS } from "../config/limits.ts";
@@ -70,6 +71,7 @@ async function serveFetch(
     const { fetchBytes, runtime } = rooms;
     await readPartitions(context, fetches, isolation, maxBytes, fetchBytes, runtime.log);
   }
+  await Promise.all(fetches.map((one) => one.confirm()));
   if (request.maxWaitMs > 0 && failsForTheStore(fetches)) {
     const pauseMs = Math.min(request.maxWaitMs, STORAGE_ERROR_PAUSE_MS);
     await sleep(rooms.runtime.timers, pauseMs, signal);

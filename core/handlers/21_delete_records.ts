@@ -62,9 +62,7 @@ async function deleteUpTo(
   }
   const log = await openByName(rooms, topic, partitionIndex);
   if (typeof log === "number") return refusal(partitionIndex, log);
-  if (offset < HIGH_WATERMARK || offset > log.highWatermark) {
-    return refusal(partitionIndex, ErrorCode.OFFSET_OUT_OF_RANGE);
-  }
+  if (offset < HIGH_WATERMARK) return refusal(partitionIndex, ErrorCode.OFFSET_OUT_OF_RANGE);
   if (rooms.logs.refusal !== 0) return refusal(partitionIndex, rooms.logs.refusal);
   const done = await inTime(rooms.runtime.timers, timeoutMs, log.deleteRecords(offset));
   if (done === undefined) return refusal(partitionIndex, ErrorCode.REQUEST_TIMED_OUT);

@@ -4,7 +4,8 @@
  *     OffsetForLeaderEpoch => replica_id [topic [partition current_leader_epoch leader_epoch]]
  *
  * The end offset of the largest epoch at most `leader_epoch` (KIP-101, KIP-320), by which consumers
- * detect that the log was cut back; -1 and -1 when the epoch is unknown.
+ * detect that the log was cut back; -1 and -1 when the epoch is unknown. That an epoch is not there
+ * yet is told only by who proves that it leads still.
  */
 import type { LooseResponseOf } from "../protocol/api.ts";
 import { ErrorCode, type ErrorCodeValue } from "../protocol/errors.ts";
@@ -25,7 +26,9 @@ export const offsetForLeaderEpochHandler = handler(
         const log = await openByName(rooms, topic, partition);
         if (typeof log === "number") answers.push(refusal(partition, log));
         else {
-          const fenced = leaderEpochError(log, currentLeaderEpoch);
+          const ahead = leaderEpoch > log.leaderEpoch;
+          const fenced = leaderEpochError(log, currentLeaderEpoch) ||
+            (ahead ? await log.confirm() : ErrorCode.NONE);
           answers.push(
             fenced !== ErrorCode.NONE
               ? refusal(partition, fenced)

@@ -175,6 +175,11 @@ export class FollowedLog implements ReadablePartition, ReadableLog {
     this.#traffic.fetchedBytes += bytes;
   }
 
+  /** Whoever is behind here is sent to the leader, and told nothing else. */
+  confirm(): Promise<ErrorCodeValue> {
+    return Promise.resolve(0);
+  }
+
   endOffsetForEpoch(epoch: number): { leaderEpoch: number; endOffset: number } {
     return this.#epochs.endOffset(epoch, this.leaderEpoch, this.highWatermark);
   }

@@ -5,6 +5,7 @@ import type { ObjectStore } from "../storage/object_store.ts";
 import type { WalChain } from "../storage/wal/chain.ts";
 import type { TopicInfo } from "../metadata/topics.ts";
 import type { TopicSettings } from "../metadata/topic_config.ts";
+import type { Standing } from "../storage/wal/sealed.ts";
 import type { Slabs } from "../storage/wal/slab_pool.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { RefusedSequences } from "./refused_sequences.ts";
@@ -19,6 +20,8 @@ export interface LogContext {
   readonly readAhead: ReadAhead;
   readonly segments: SegmentReader;
   readonly chain: WalChain;
+  /** Proof that the chain is this broker's still. */
+  readonly standing: Standing;
   /** Whether the store takes and gives anything at all now. */
   readonly health: StoreGate;
   readonly refused: RefusedSequences;

@@ -14,9 +14,9 @@ export interface AppendResult {
   readonly logAppendTimeMs: number;
   readonly logStartOffset: number;
   /**
-   * Settles when what the answer depends on is durable (refusals that were computed from
-   * uncommitted state included); undefined when it depends on nothing. Resolves to the error that
-   * replaces the answer when the commit failed, else 0.
+   * Settles when what the answer depends on is durable, or `confirm` has proved a refusal by what
+   * is known of a producer; undefined when it depends on nothing. Resolves to the error that
+   * replaces the answer when the commit failed, or who led is replaced, else 0.
    */
   readonly committed: Promise<ErrorCodeValue> | undefined;
 }
@@ -92,6 +92,11 @@ export interface ReadablePartition {
    * Largest epoch at most `epoch`, with its exclusive end offset; (-1, -1) when unknown (KIP-101).
    */
   endOffsetForEpoch(epoch: number): { leaderEpoch: number; endOffset: number };
+  /**
+   * For answers that say what is not so, as an offset beyond the end: 0 where this broker led at
+   * some moment since the call; else the code to answer with instead. 0 where another one leads.
+   */
+  confirm(): Promise<ErrorCodeValue>;
 }
 
 /** A partition that this broker leads. */

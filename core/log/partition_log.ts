@@ -22,7 +22,7 @@ import type {
   ReadResult,
   TimestampOffset,
 } from "./partition.ts";
-import { outOfOrder, ProducerStates } from "./producer_state.ts";
+import { OUT_OF_ORDER, ProducerStates } from "./producer_state.ts";
 import { deleteRecords } from "./retention.ts";
 import { readableBytes, type ReadableLog, readLog } from "./read.ts";
 import { Tail, type TailEntry } from "./tail.ts";
@@ -167,12 +167,10 @@ export class PartitionLogState implements PartitionLog, ReadableLog, RowSink {
         return this.#accepted(baseOffset, -1, pending);
       }
       if (verdict.kind === "refuse") {
-        this.#tellRefused(row, verdict.errorCode);
-        return { ...this.#refused(verdict), committed: verdict.pending };
+        return this.#refusedSequence(row, verdict);
       }
       if (!context.refused.admits(this.topicId, this.partition, row, verdict.follows)) {
-        this.#tellRefused(row, ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER);
-        return this.#refused(outOfOrder(undefined));
+        return this.#refusedSequence(row, OUT_OF_ORDER);
       }
     }
     row.baseOffset = this.logEndOffset;
@@ -206,16 +204,22 @@ export class PartitionLogState implements PartitionLog, ReadableLog, RowSink {
     };
   }
 
-  #tellRefused({ producerId, producerEpoch, baseSequence }: BatchRow, errorCode: number): void {
+  /**
+   * A producer gives up at such an answer. Whoever led after us may have taken what the batch
+   * follows on, and a commit that it was computed from may fail; so it waits for a proof.
+   */
+  #refusedSequence(row: BatchRow, refusal: Refusal): AppendResult {
+    const { producerId, producerEpoch, baseSequence } = row;
     this.context.runtime.log.debug("a batch of an idempotent producer is refused", {
       topic: this.info.name,
       partition: this.partition,
       leaderEpoch: this.leaderEpoch,
-      errorCode,
+      errorCode: refusal.errorCode,
       producerId,
       producerEpoch,
       baseSequence,
     });
+    return { ...this.#refused(refusal), committed: this.confirm() };
   }
 
   #refused({ errorCode, message }: Refusal): AppendResult {
@@ -301,6 +305,10 @@ export class PartitionLogState implements PartitionLog, ReadableLog, RowSink {
     offset: number,
   ): Promise<{ errorCode: ErrorCodeValue; logStartOffset: number }> {
     return deleteRecords(this, offset);
+  }
+
+  confirm(): Pending {
+    return this.context.standing.prove();
   }
 
   producers(): readonly ProducerStateView[] {

@@ -37,8 +37,6 @@ export type Verdict<Pending> =
     readonly kind: "refuse";
     readonly errorCode: ErrorCodeValue;
     readonly message: string;
-    /** What the refusal was computed from, where that is not yet durable. */
-    readonly pending: Pending | undefined;
   };
 
 /** The sequence `by` behind `sequence`; sequences wrap from 2^31-1 to 0. */
@@ -74,18 +72,16 @@ export class ProducerStates<Pending = never> {
     const known = this.#producers.get(producerId);
     if (known === undefined) return ACCEPT_ANY;
     const newest = known.batches.at(-1);
-    const pending = newest?.pending;
     if (producerEpoch < known.producerEpoch) {
       return {
         kind: "refuse",
         errorCode: ErrorCode.INVALID_PRODUCER_EPOCH,
         message: "the producer epoch is older than the newest one on this partition",
-        pending,
       };
     }
     if (producerEpoch > known.producerEpoch) {
       if (baseSequence === 0) return ACCEPT;
-      return newest === undefined ? ACCEPT_ANY : outOfOrder(pending);
+      return newest === undefined ? ACCEPT_ANY : OUT_OF_ORDER;
     }
     const lastSequence = addSequence(baseSequence, lastOffsetDelta);
     for (const batch of known.batches) {
@@ -95,7 +91,7 @@ export class ProducerStates<Pending = never> {
     }
     // All its records are gone (retention, DeleteRecords): any sequence may come next.
     if (newest === undefined) return ACCEPT_ANY;
-    return addSequence(newest.lastSequence, 1) === baseSequence ? ACCEPT : outOfOrder(pending);
+    return addSequence(newest.lastSequence, 1) === baseSequence ? ACCEPT : OUT_OF_ORDER;
   }
 
   /**
@@ -178,13 +174,8 @@ export class ProducerStates<Pending = never> {
 const ACCEPT = { kind: "accept", follows: true } as const;
 const ACCEPT_ANY = { kind: "accept", follows: false } as const;
 
-export function outOfOrder<Pending>(
-  pending: Pending | undefined,
-): Extract<Verdict<Pending>, { kind: "refuse" }> {
-  return {
-    kind: "refuse",
-    errorCode: ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER,
-    message: "the batch's sequence doesn't follow the producer's last one on this partition",
-    pending,
-  };
-}
+export const OUT_OF_ORDER = {
+  kind: "refuse",
+  errorCode: ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER,
+  message: "the batch's sequence doesn't follow the producer's last one on this partition",
+} as const;

@@ -8,7 +8,6 @@ import { ErrorCode, type ErrorCodeValue } from "../protocol/errors.ts";
 import { indexKey, segmentKey } from "../storage/keys.ts";
 import type { RemovedSegment, SegmentInfo } from "../storage/manifest.ts";
 import { StoreError } from "../storage/object_store.ts";
-import { isSealed } from "../storage/wal/sealed.ts";
 import { planMerge } from "./merge_plan.ts";
 import type { PartitionLogState } from "./partition_log.ts";
 import { ProducerStates } from "./producer_state.ts";
@@ -21,23 +20,21 @@ export async function deleteRecords(
   if (log.closed !== 0) return { errorCode: log.closed, logStartOffset: -1 };
   const wanted = offset === -1 ? log.highWatermark : offset;
   if (wanted < 0 || wanted > log.highWatermark) {
-    return { errorCode: ErrorCode.OFFSET_OUT_OF_RANGE, logStartOffset: -1 };
+    const errorCode = await log.confirm() || ErrorCode.OFFSET_OUT_OF_RANGE;
+    return { errorCode, logStartOffset: -1 };
   }
   // A lost race reloads the rival's checkpoint, which may not be there yet: go again.
   try {
     while (log.checkpoint.logStartOffset < wanted && log.closed === 0) {
       await moveLogStart(log, () => wanted);
     }
-    // Manifests take anybody's word, and a successor may have read the one before.
-    if (log.closed === 0 && await isSealed(log.context.chain)) {
-      return { errorCode: ErrorCode.NOT_LEADER_OR_FOLLOWER, logStartOffset: -1 };
-    }
   } catch (error) {
     if (!(error instanceof StoreError) && !log.context.signal.aborted) throw error;
     return { errorCode: ErrorCode.KAFKA_STORAGE_ERROR, logStartOffset: -1 };
   }
-  if (log.closed !== 0) return { errorCode: log.closed, logStartOffset: -1 };
-  return { errorCode: 0, logStartOffset: log.logStartOffset };
+  // Manifests take anybody's word, and a successor may have read the one before.
+  const errorCode = log.closed || await log.confirm() || log.closed;
+  return { errorCode, logStartOffset: errorCode === 0 ? log.logStartOffset : -1 };
 }
 
 /** Applies retention.ms and retention.bytes once. Returns whether the log start offset moved. */

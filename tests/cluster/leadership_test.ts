@@ -118,6 +118,34 @@ Deno.test("a sealed broker deletes no records for anybody", async () => {
   await s.stop();
 });
 
+Deno.test("a sealed broker refuses no producer and no reader by what is old", async () => {
+  const { scene: s, topic } = await scene();
+  const zombie = leader(s, topic, 0);
+  const stale = await zombie.log(topic, 0);
+  const producer = { producerId: 9, producerEpoch: 1 };
+  await commit(stale, ["a"], { ...producer, baseSequence: 0 });
+  const ahead = batchOf(["c"], { ...producer, baseSequence: 2 });
+  const older = batchOf(["z"], { producerId: 9, producerEpoch: 0, baseSequence: 0 });
+  zombie.cutOff();
+  // While it is cut off it still may: nobody has taken over.
+  for (const batch of [ahead, older]) assertEquals(await append(stale, batch).committed, 0);
+  assertEquals(await stale.confirm(), 0);
+  await s.settle(LEASE_MS + 1_000);
+  const successor = await leader(s, topic, 0, zombie).log(topic, 0);
+  await commit(successor, ["b"], { ...producer, baseSequence: 1 });
+  assert(stale.closed === 0 && zombie.chain.ended === 0, "it knows by now");
+  for (const batch of [ahead, older]) {
+    const { errorCode, committed } = append(stale, batch);
+    const code = await committed || errorCode;
+    assertEquals(code, ErrorCode.NOT_LEADER_OR_FOLLOWER, "its successor may take the batch");
+  }
+  assertEquals(await stale.confirm(), ErrorCode.NOT_LEADER_OR_FOLLOWER);
+  const beyond = { errorCode: ErrorCode.NOT_LEADER_OR_FOLLOWER, logStartOffset: -1 };
+  assertEquals(await stale.deleteRecords(2), beyond);
+  await commit(successor, ["c"], { ...producer, baseSequence: 2 });
+  await s.stop();
+});
+
 Deno.test("a drained broker hands everything over, and needs no chain", async () => {
   const { scene: s, topic } = await scene();
   const leaving = leader(s, topic, 0);

@@ -19,6 +19,7 @@ import { BlockCache } from "../../core/storage/block_cache.ts";
 import { ReadAhead } from "../../core/storage/read_ahead.ts";
 import type { ObjectStore } from "../../core/storage/object_store.ts";
 import { WalChain } from "../../core/storage/wal/chain.ts";
+import { Standing } from "../../core/storage/wal/sealed.ts";
 import { SlabPool } from "../../core/storage/wal/slab_pool.ts";
 import { type MemoryFaults, MemoryMetadata } from "../../drivers/metadata/memory/driver.ts";
 import { MemoryObjects, memoryStore } from "../../drivers/storage/memory/driver.ts";
@@ -171,6 +172,7 @@ export class TestNode {
       readAhead,
       segments: new SegmentReader(store, cache, readAhead, 16),
       chain,
+      standing: new Standing(chain),
       pool,
       namespace: "ns",
       settings: (topic) => topicSettings(topic, CONFIG),

@@ -129,8 +129,19 @@ export class FakeLog implements PartitionLog {
   }
 
   deleteRecords(offset: number): Promise<{ errorCode: ErrorCodeValue; logStartOffset: number }> {
+    if (offset > this.highWatermark) {
+      const errorCode = this.standing || ErrorCode.OFFSET_OUT_OF_RANGE;
+      return Promise.resolve({ errorCode, logStartOffset: -1 });
+    }
     this.logStartOffset = Math.max(this.logStartOffset, offset < 0 ? this.highWatermark : offset);
     return Promise.resolve({ errorCode: this.failure, logStartOffset: this.logStartOffset });
+  }
+
+  /** What `confirm` says: whether this broker still led. */
+  standing: ErrorCodeValue = ErrorCode.NONE;
+
+  confirm(): Promise<ErrorCodeValue> {
+    return Promise.resolve(this.standing);
   }
 
   producers(): readonly ProducerStateView[] {

@@ -283,6 +283,28 @@ Deno.test("fetch tells where a client's log diverges", async () => {
   assertEquals((await answer(0, 3)).errorCode, ErrorCode.OFFSET_OUT_OF_RANGE);
 });
 
+Deno.test("fetch denies what may follow on the log only while this broker leads", async () => {
+  const rooms = new FakeRooms({ a: 1 });
+  for (let batch = 0; batch < 4; batch++) rooms.log("a").put(10);
+  rooms.log("a").logStartOffset = 1;
+  rooms.log("a").standing = ErrorCode.NOT_LEADER_OR_FOLLOWER;
+  const answer = async (partition: AskedPartition) => {
+    const response = await start(rooms, { fetch: { a: [partition] } }).done;
+    const { errorCode, divergingEpoch, currentLeader } = response.responses![0]!.partitions![0]!;
+    return { errorCode, divergingEpoch, leaderId: currentLeader?.leaderId };
+  };
+  const moved = {
+    errorCode: ErrorCode.NOT_LEADER_OR_FOLLOWER,
+    divergingEpoch: undefined,
+    leaderId: 7,
+  };
+  assertEquals(await answer({ fetchOffset: 5 }), moved);
+  assertEquals(await answer({ lastFetchedEpoch: 5, fetchOffset: 3 }), moved);
+  // What was there is not asked about, and what is gone stays gone, whoever leads.
+  assertEquals((await answer({ fetchOffset: 2 })).errorCode, ErrorCode.NONE);
+  assertEquals((await answer({ fetchOffset: 0 })).errorCode, ErrorCode.OFFSET_OUT_OF_RANGE);
+});
+
 Deno.test("fetch under read_committed stops at the last stable offset", async () => {
   const rooms = new FakeRooms({ a: 1 });
   rooms.log("a").put(10);

@@ -132,6 +132,11 @@ Deno.test("offsetForLeaderEpoch finds where an epoch ended", async () => {
   assertEquals(await find(3, 2), [ErrorCode.FENCED_LEADER_EPOCH, -1, -1]);
   assertEquals(await find(3, 9), [ErrorCode.UNKNOWN_LEADER_EPOCH, -1, -1]);
   assertEquals(await find(3, -1, "no"), [ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, -1, -1]);
+  // An epoch that a successor may have given is unknown only to who leads still.
+  assertEquals((await find(4))[0], 0);
+  rooms.log("a").standing = ErrorCode.NOT_LEADER_OR_FOLLOWER;
+  assertEquals(await find(4), [ErrorCode.NOT_LEADER_OR_FOLLOWER, -1, -1]);
+  assertEquals(await find(3), [0, 3, 6]);
 });
 
 Deno.test("deleteRecords moves the log start offset, up to the high watermark", async () => {

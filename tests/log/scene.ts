@@ -25,6 +25,7 @@ import { BlockCache } from "../../core/storage/block_cache.ts";
 import { chainPrefix } from "../../core/storage/keys.ts";
 import type { ObjectStore } from "../../core/storage/object_store.ts";
 import { WalChain } from "../../core/storage/wal/chain.ts";
+import { Standing } from "../../core/storage/wal/sealed.ts";
 import { SlabPool } from "../../core/storage/wal/slab_pool.ts";
 import { MemoryMetadata } from "../../drivers/metadata/memory/driver.ts";
 import {
@@ -203,6 +204,7 @@ export class Room {
       readAhead,
       segments: new SegmentReader(store, cache, readAhead, 16),
       chain: this.chain,
+      standing: new Standing(this.chain),
       health: { refusesWrites: false, refusesReads: false, onChange: () => () => {} },
       refused: new RefusedSequences(runtime.clock, 100),
       pool,

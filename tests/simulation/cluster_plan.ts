@@ -24,6 +24,8 @@ export interface ClusterWeather {
   readonly lateCommitChance: number;
   /** Brokers have a rack, and consumers read at any of them, as readers of it (KIP-392). */
   readonly racks?: boolean;
+  /** How often a client asks any broker in the place of the one that it knows for the leader. */
+  readonly astrayChance: number;
 }
 
 /** `plan` for a cluster; 0 brokers: as many as the seed says. */
@@ -39,6 +41,7 @@ export function clusterPlan(plan: Plan, prng: Prng, brokers: number): Plan {
     clientCutEveryMs: every(1_000, 5_000),
     longMetadataCutEveryMs: every(1_500, 6_000),
     lateCommitChance: prng.chance(0.4) ? prng.range(0.01, 0.2) : 0,
+    astrayChance: 0.03,
   };
   return {
     ...plan,

@@ -18,10 +18,46 @@ const doubles = (plan: Plan): Plan => ({
   restartDelayMaxMs: 20,
 });
 
+/**
+ * Brokers that are cut off from metadata for longer than their leases, and clients that know no
+ * better than to ask them; few write there, so nothing tells them that they are sealed.
+ */
+const strays = (plan: Plan): Plan => ({
+  ...plan,
+  crashEveryMs: Infinity,
+  stopEveryMs: Infinity,
+  resetEveryMs: 150,
+  fuseChance: 0,
+  metadataOutageEveryMs: 500,
+  storeOutageEveryMs: Infinity,
+  store: { ...plan.store, latencyMaxMs: 5, slowChance: 0, lostChance: 0 },
+  clients: {
+    ...plan.clients,
+    idempotent: 2,
+    plain: 0,
+    stableTopics: 1,
+    churnTopics: 0,
+    partitions: 2,
+    trim: undefined,
+  },
+  cluster: {
+    ...plan.cluster!,
+    leaseMs: 300,
+    astrayChance: 0.3,
+    longMetadataCutEveryMs: Infinity,
+    longPauseEveryMs: Infinity,
+    clientCutEveryMs: Infinity,
+    leaseStormEveryMs: Infinity,
+    controllerLossEveryMs: Infinity,
+    moveEveryMs: Infinity,
+  },
+});
+
 const FIXED: RunOptions[] = [
   ...["1", "2", "3", "5"].map((seed) => ({ seed })),
   { seed: "8", adjust: doubles },
   { seed: "13", adjust: doubles },
+  { seed: "7", brokers: 3, adjust: strays },
 ];
 
 async function right(options: RunOptions): Promise<RunResult> {

@@ -133,6 +133,7 @@ class Simulation {
       ports: this.brokers.ports,
       leadership: this.history.leadership,
       racks: this.plan.cluster?.racks === true,
+      astrayChance: this.plan.cluster?.astrayChance ?? 0,
       closing: false,
       note,
       incarnationOf: (server) => this.brokers.incarnationOf(server),

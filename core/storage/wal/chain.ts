@@ -185,8 +185,14 @@ export class WalChain {
    */
   async flush(): Promise<void> {
     this.#queueOpen();
-    const last = this.#queued.at(-1) ?? this.#uploads.at(-1)?.commit;
+    const last = this.settled();
     this.#pump();
+    await last;
+  }
+
+  /** Resolves as `flush` does, without sending anything earlier than it goes by itself. */
+  async settled(): Promise<void> {
+    const last = this.#open ?? this.#queued.at(-1) ?? this.#uploads.at(-1)?.commit;
     await last?.done.promise;
   }
 
@@ -227,7 +233,7 @@ export class WalChain {
       if (this.#queued.length === 0 && this.#due()) this.#queueOpen();
       const commit = this.#queued.shift();
       if (commit === undefined) return;
-      this.#send(commit, [], rowsOf(commit));
+      this.#send(commit, [], commit.partitionRows());
     }
   }
 
@@ -388,11 +394,4 @@ export class WalChain {
     const { namespace, brokerId, brokerEpoch } = this.options;
     return slotKey(namespace, brokerId, brokerEpoch, slot);
   }
-}
-
-function rowsOf(commit: Commit): PartitionRows[] {
-  return Array.from(
-    commit.rows,
-    ([{ topicId, partition }, rows]) => ({ topicId, partition, rows }),
-  );
 }

@@ -1,6 +1,12 @@
 import { ErrorCode, type ErrorCodeValue } from "../../protocol/errors.ts";
 import { type Deferred, deferred } from "../../runtime/deferred.ts";
-import { type BatchRow, encodeSlotHeader, type SlotKind, WAL_HEADER_BYTES } from "./format.ts";
+import {
+  type BatchRow,
+  encodeSlotHeader,
+  type PartitionRows,
+  type SlotKind,
+  WAL_HEADER_BYTES,
+} from "./format.ts";
 import { SlabBuffer, type Slabs } from "./slab_pool.ts";
 
 /** A WAL object that holds committed batches; deletable once no row of it is needed any more. */
@@ -57,6 +63,13 @@ export class Commit extends SlabBuffer {
     if (rows === undefined) this.rows.set(sink, [row]);
     else rows.push(row);
     this.rowCount++;
+  }
+
+  partitionRows(): PartitionRows[] {
+    return Array.from(
+      this.rows,
+      ([{ topicId, partition }, rows]) => ({ topicId, partition, rows }),
+    );
   }
 
   /** The header, written into its room in the first slab. */

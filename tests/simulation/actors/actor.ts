@@ -34,6 +34,8 @@ export interface Stage {
   readonly leadership: Leadership | undefined;
   /** Brokers serve reads of what others lead. */
   readonly racks: boolean;
+  /** How often a client asks any broker in the place of the right one. */
+  readonly astrayChance: number;
   /** Set when actors shall finish what they are at and end. */
   closing: boolean;
   note(who: string, text: string): void;
@@ -80,7 +82,8 @@ export abstract class Actor {
     readonly process: SimProcess,
     readonly prng: Prng,
   ) {
-    this.#routes = new Routes(stage.ports, prng.fork("routes"), (port) => this.#open(port));
+    const open = (port: number) => this.#open(port);
+    this.#routes = new Routes(stage.ports, stage.astrayChance, prng.fork("routes"), open);
   }
 
   /** Its whole life; ends some time after the stage closes. */

@@ -144,8 +144,6 @@ const FOLLOWERS_CODES: ReadonlySet<number> = new Set([
 
 export class Consumer extends Reader {
   readonly #positions = new Map<string, number>();
-  /** The newest incarnation that gave records. */
-  #newest = -1;
 
   protected override async act(): Promise<void> {
     while (!this.stage.closing) {
@@ -175,17 +173,9 @@ export class Consumer extends Reader {
     if (read === undefined) return;
     if (read.code === 0) {
       const last = read.records.at(-1);
-      if (last !== undefined) {
-        this.#positions.set(key, last.offset + 1);
-        this.#newest = Math.max(this.#newest, read.incarnation);
-      }
+      if (last !== undefined) this.#positions.set(key, last.offset + 1);
     } else if (isTopicGone(read.code) || isRetriable(read.code)) {
       await this.pause(5, 50);
-    } else if (
-      read.code === ErrorCode.OFFSET_OUT_OF_RANGE && this.#isPast(topic, partition, read)
-    ) {
-      // A broker that was taken over and doesn't know yet: it ends where it was.
-      this.disconnect();
     } else if (read.code === ErrorCode.OFFSET_OUT_OF_RANGE && topic.trimmed) {
       await this.#skip(topic, partition, position, read.incarnation);
     } else if (read.code !== ErrorCode.OFFSET_OUT_OF_RANGE || !topic.doomed) {
@@ -244,15 +234,6 @@ export class Consumer extends Reader {
       lastStableOffset: -1,
       records,
     });
-  }
-
-  /** Whether the broker that answered may have been replaced. */
-  #isPast({ topicId }: KnownTopic, partition: number, read: PartitionRead): boolean {
-    const { leadership, history } = this.stage;
-    const { incarnation, start } = read;
-    if (leadership === undefined) return incarnation < this.#newest;
-    const now = history.now();
-    return !leadership.heldThroughout(incarnation, topicId, partition, start, now);
   }
 
   /** Goes to where the log starts now. */

@@ -16,7 +16,6 @@ export type Destination =
 export const ANY: Destination = { kind: "any" };
 
 const LOOK_UP_MS = 2_000;
-const WRONG_CHANCE = 0.03;
 const ANOTHER_CHANCE = 0.2;
 
 export class Routes {
@@ -25,6 +24,7 @@ export class Routes {
 
   constructor(
     readonly ports: readonly number[],
+    readonly astrayChance: number,
     readonly prng: Prng,
     readonly open: (port: number) => Promise<Wire | undefined>,
   ) {}
@@ -32,7 +32,7 @@ export class Routes {
   /** Undefined where nobody can say at the moment. */
   async port(to: Destination): Promise<number | undefined> {
     if (this.ports.length === 1) return this.ports[0]!;
-    if (to.kind === "any" || this.prng.chance(WRONG_CHANCE)) return this.#anyPort();
+    if (to.kind === "any" || this.prng.chance(this.astrayChance)) return this.#anyPort();
     const known = this.#known.get(nameOf(to));
     if (known !== undefined) return known;
     const found = await this.#lookUp(to);
