@@ -5,7 +5,7 @@ export interface Series {
   readonly name: string;
   /** One for each sample, in the order of time. */
   readonly values: readonly number[];
-  /** Growth that is none, whatever the level: noise. */
+  /** Growth that counts as noise, whatever the level. */
   readonly floor: number;
   /** A sawtooth is judged by its peaks: the greatest of so many samples at a time. */
   readonly peaksOf?: number;
@@ -19,13 +19,15 @@ export interface Trend {
   readonly growth: number;
   /** Growth as a share of the median. */
   readonly share: number;
+  /** The growth up to which the series counts as flat. */
+  readonly tolerance: number;
   readonly flat: boolean;
 }
 
-/** The first part of a run fills caches and pools; it is not looked at. */
-const WARM_UP = 1 / 4;
-/** Growth over the run, as a share of the level, that counts as flat. */
-const FLAT_SHARE = 0.1;
+/** The first part of a run fills caches and pools; the rest is judged. */
+const WARM_UP = 1 / 2;
+/** Growth over what is judged, as a share of the level, that counts as flat. */
+const FLAT_SHARE = 0.05;
 /** With fewer samples after the warm-up nothing is said. */
 const SAMPLES_MIN = 6;
 
@@ -54,6 +56,7 @@ export function trendOf({ name, values, floor, peaksOf = 1 }: Series): Trend {
   const growth = slopeOf(judged) * (judged.length - 1);
   const level = median(judged);
   const share = level === 0 ? 0 : growth / level;
-  const flat = growth <= floor || share <= FLAT_SHARE;
-  return { name, median: level, max: Math.max(...values), growth, share, flat };
+  const tolerance = Math.max(floor, level * FLAT_SHARE);
+  const flat = growth <= tolerance;
+  return { name, median: level, max: Math.max(...values), growth, share, tolerance, flat };
 }

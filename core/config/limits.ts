@@ -178,6 +178,10 @@ export const UNCOMMITTED_BYTES_MAX = 20 * 1024 * 1024;
  * load sends at most 3% more than the spacing allows. */
 export const COMMITS_SAVED_MS = 30_000;
 
+/** Bytes of commits that earn one request more than the spacing does, for producers that wait for
+ * answers: at S3's price 10 dollars a TB at most, where keeping it for a month costs 23. */
+export const COMMIT_PAID_BYTES = 512 * 1024;
+
 /** Loads ahead of readers at once; hints beyond are dropped. */
 export const READS_AHEAD_MAX = 16;
 

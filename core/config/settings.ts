@@ -230,8 +230,9 @@ const storage = {
     doc: "Time between two commits, on the whole: what it costs in latency it saves in requests " +
       "to the store, of which there is one an interval while clients write. What a pause leaves " +
       "is saved, up to 30 seconds' worth, and spent on commits that go sooner because all who " +
-      "write wait for answers. Full commits (commitBytes) never wait. Unset: as the storage " +
-      "driver advises (file and memory 0, minio 5, s3 250).",
+      "write wait for answers; so is one more request for each 512 KiB that are written. Full " +
+      "commits (commitBytes) never wait. Unset: as the storage driver advises (file and memory " +
+      "0, minio 5, s3 250).",
   }),
   commitBytes: row({
     category: "storage",

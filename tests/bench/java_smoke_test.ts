@@ -27,3 +27,14 @@ Deno.test({
     for (const row of rows) assert(!row.includes("–"), row);
   },
 });
+
+Deno.test({
+  name: "bench/spacing smoke: a row for each spacing, without a hole",
+  ignore: !java || !await haveMinio("bench/spacing"),
+  fn: async () => {
+    const size = ["--records", "2000", "--store-ms", "5", "--spacings-ms", "20,10"];
+    const text = await runBench("bench/spacing.ts", size);
+    const rows = text.split("\n").filter((line) => /^(20|10)( +[\d.]+){5}$/.test(line.trim()));
+    assertEquals(rows.length, 2, text);
+  },
+});

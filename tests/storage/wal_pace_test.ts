@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { COMMITS_SAVED_MS } from "../../core/config/limits.ts";
+import { COMMIT_PAID_BYTES, COMMITS_SAVED_MS } from "../../core/config/limits.ts";
 import { Pace } from "../../core/storage/wal/pace.ts";
 import { WalChain } from "../../core/storage/wal/chain.ts";
 import { SlabPool } from "../../core/storage/wal/slab_pool.ts";
@@ -9,13 +9,15 @@ import { batchRow } from "./batch_row.ts";
 
 const SPACING_MS = 250;
 const UPLOAD_MS = 30;
+const COMMIT_BYTES = 4 << 20;
 
 /** A chain on a store that takes `UPLOAD_MS` for each create; `sentMs` says when they came. */
-function scene(spacingMs = SPACING_MS) {
+function scene(spacingMs = SPACING_MS, batchBytes = 100) {
   const runtime = manualRuntime();
   const store = memoryStore(new MemoryObjects(), runtime);
   const { putIfAbsent } = store;
   const sentMs: number[] = [];
+  const sizes: number[] = [];
   store.putIfAbsent = async (...args) => {
     sentMs.push(runtime.clock.monotonicMs());
     await new Promise<void>((resolve) => runtime.timers.after(UPLOAD_MS, resolve));
@@ -28,36 +30,43 @@ function scene(spacingMs = SPACING_MS) {
     brokerId: 1,
     brokerEpoch: 1,
     pool: new SlabPool(2),
-    commitBytes: 1 << 20,
+    commitBytes: COMMIT_BYTES,
     parallel: 4,
     spacingMs,
-    uncommittedBytesMax: 4 << 20,
-    onCommitted: () => {},
+    uncommittedBytesMax: 4 * COMMIT_BYTES,
+    onCommitted: (_object, commit) => {
+      sizes.push(commit.bytes);
+      commit.release();
+    },
     onFenced: () => {},
   });
   const sink = { topicId: "AAECAwQFBgcICQoLDA0ODw", partition: 0, committed: () => {} };
+  const batch = new Uint8Array(batchBytes);
   let offset = 0;
   const append = () => {
     const row = batchRow(offset++);
-    return chain.append(sink, row, new Uint8Array(100), 0, 100).done.promise;
+    return chain.append(sink, row, batch, 0, batch.length).done.promise;
   };
-  return { runtime, chain, sentMs, append };
+  return { runtime, chain, sentMs, sizes, append };
 }
 
 type Scene = ReturnType<typeof scene>;
 
-/** A client that sends again half a millisecond after each answer, with `window` in flight. */
-function closedLoop({ runtime, append }: Scene, window: number) {
+/**
+ * A client with `window` in flight that sends again half a millisecond after an answer, the second
+ * of them `apartMs` later than the first, and so on.
+ */
+function closedLoop({ runtime, append }: Scene, window: number, apartMs = 0) {
   const client = { answered: 0, stopped: false };
-  const lane = async () => {
+  const lane = async (at: number) => {
     while (!client.stopped) {
       await append();
       client.answered++;
-      await new Promise<void>((resolve) => runtime.timers.after(0.5, resolve));
+      await new Promise<void>((resolve) => runtime.timers.after(0.5 + at * apartMs, resolve));
     }
   };
   for (let at = 0; at < window; at++) {
-    runtime.timers.after(at * 0.5, () => void lane());
+    runtime.timers.after(at * 0.5, () => void lane(at));
   }
   return client;
 }
@@ -102,6 +111,40 @@ Deno.test("a day of idleness saves no more than COMMITS_SAVED_MS of requests", a
   assert(one.sentMs.length > most - 5);
 });
 
+/** Commits of five in flight that have so many bytes together; nothing is saved before. */
+async function run(windowBytes: number, ms: number, apartMs = 0) {
+  const one = scene(SPACING_MS, windowBytes / 5);
+  const client = closedLoop(one, 5, apartMs);
+  await one.runtime.advance(ms);
+  client.stopped = true;
+  const bytes = one.sizes.reduce((sum, size) => sum + size, 0);
+  const most = (ms + COMMITS_SAVED_MS) / SPACING_MS + bytes / COMMIT_PAID_BYTES + 1;
+  assert(one.sentMs.length <= most, `${one.sentMs.length} commits, at most ${most}`);
+  return { commits: one.sentMs.length, bytes };
+}
+
+Deno.test("commits of COMMIT_PAID_BYTES pay for themselves", async () => {
+  const { commits, bytes } = await run(COMMIT_PAID_BYTES, 10_000);
+  // 30 ms of upload, and a moment until all have come back
+  assert(commits > 230, `${commits} commits`);
+  assert(bytes / commits > 0.9 * COMMIT_PAID_BYTES, `${bytes / commits} bytes each`);
+});
+
+Deno.test("no silence is waited for when all who were answered are back", async () => {
+  const { commits } = await run(COMMIT_PAID_BYTES, 10_000, 1.5);
+  // 36.5 ms each; three usual gaps of silence would make it 41
+  assert(commits > 265, `${commits} commits`);
+});
+
+Deno.test("smaller commits pay for a part of the next one", async () => {
+  const spaced = 60_000 / SPACING_MS;
+  for (const part of [2, 4]) {
+    const { commits } = await run(COMMIT_PAID_BYTES / part, 60_000);
+    const expected = spaced / (1 - 1 / part);
+    assert(Math.abs(commits - expected) < 0.05 * expected, `${commits}, expected ${expected}`);
+  }
+});
+
 Deno.test("a steady flow keeps to the spacing whatever was saved", async () => {
   const one = scene();
   await one.runtime.advance(30_000);
@@ -131,12 +174,12 @@ Deno.test("full commits neither wait for a token nor run into debt", async () =>
   const runtime = manualRuntime();
   let again = 0;
   const pace = new Pace(runtime, SPACING_MS, () => again++);
-  assert(pace.due(true));
-  for (let at = 0; at < 1_000; at++) pace.sent();
+  assert(pace.due(100, true));
+  for (let at = 0; at < 1_000; at++) pace.sent(100);
   pace.arrived(1_000, 1);
-  assertEquals(pace.due(true), false);
+  assertEquals(pace.due(100, true), false);
   await runtime.advance(SPACING_MS);
-  assertEquals([again, pace.due(true), runtime.pendingTimers], [1, true, 0]);
+  assertEquals([again, pace.due(100, true), runtime.pendingTimers], [1, true, 0]);
 });
 
 Deno.test("without a spacing nothing waits, and no timer is set", async () => {

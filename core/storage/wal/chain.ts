@@ -244,7 +244,7 @@ export class WalChain {
     if (commit.bytes >= this.options.commitBytes) return true;
     // While uploads are in flight: the end of the last one asks again.
     const small = commit.bytes < COMPANY_BYTES;
-    return (this.#uploading === 0 || !small) && this.#pace.due(small);
+    return (this.#uploading === 0 || !small) && this.#pace.due(commit.bytes, small);
   }
 
   #send(commit: Commit, objects: readonly string[], partitions: readonly PartitionRows[]): void {
@@ -267,7 +267,7 @@ export class WalChain {
     const nowMs = runtime.clock.monotonicMs();
     if (this.#lastSendMs >= 0) this.stats.spacingMs.observe(nowMs - this.#lastSendMs);
     this.#lastSendMs = nowMs;
-    this.#pace.sent();
+    this.#pace.sent(commit.bytes);
     void this.#upload(upload, commit.partsWith(footer));
   }
 

@@ -49,6 +49,11 @@ export class Company {
     this.#stirredMs = nowMs;
   }
 
+  /** As many as were last answered have come back, soon: nobody else is known to be about. */
+  get complete(): boolean {
+    return this.#expected > 0 && this.#came >= this.#expected;
+  }
+
   /** Until when a commit waits, should nothing more arrive; in the past where it does not. */
   get untilMs(): number {
     const here = this.#came >= this.#expected || this.#share < SHARE_MIN;

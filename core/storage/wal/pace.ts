@@ -1,14 +1,16 @@
 /**
  * When a commit that is not full is sent (DESIGN 5 and 9): once the spacing since the last send is
- * over; sooner when everybody who writes has gone quiet, since waiting then brings no company and
- * only strangles producers with few requests in flight. A request that was saved before pays for
- * that. In both cases those who were just answered are waited for (company.ts).
+ * over; sooner when everybody who writes has gone quiet, or those who were just answered are all
+ * back, since waiting then brings no company and only strangles producers with few requests in
+ * flight. A request that was saved before pays for that. In both cases those who were just answered
+ * are waited for (company.ts).
  *
- * Requests are saved in a token bucket: one a spacing, COMMITS_SAVED_MS worth of them at most, none
- * at the start. Invariant: in any time T at most (T + COMMITS_SAVED_MS) / spacing + 1 sends, beside
+ * Requests are saved in a token bucket: one a spacing, and one for each COMMIT_PAID_BYTES that are
+ * sent, COMMITS_SAVED_MS worth of them at most, none at the start. Invariant: in any time T that
+ * sends V bytes at most (T + COMMITS_SAVED_MS) / spacing + V / COMMIT_PAID_BYTES + 1 sends, beside
  * those of full commits, which go in any case, and take a token where there is one.
  */
-import { COMMITS_SAVED_MS } from "../../config/limits.ts";
+import { COMMIT_PAID_BYTES, COMMITS_SAVED_MS } from "../../config/limits.ts";
 import type { Runtime, Timer } from "../../runtime/runtime.ts";
 import { Company } from "./company.ts";
 
@@ -63,22 +65,25 @@ export class Pace {
   }
 
   /**
-   * Whether the open commit goes now; if not, `again` will be called. A small one waits for those
-   * who were just answered.
+   * Whether the open commit, of so many bytes, goes now; if not, `again` will be called. A small
+   * one, beside which none is on its way, waits for those who were just answered.
    */
-  due(small: boolean): boolean {
+  due(bytes: number, small: boolean): boolean {
     const nowMs = this.runtime.clock.monotonicMs();
-    const dueMs = Math.max(this.#paidMs, small ? this.#company.untilMs : -Infinity);
+    // Those who were answered are all here: no silence is needed to tell.
+    const quietMs = small && this.#company.complete ? -Infinity : this.#quietMs;
+    const dueMs = Math.max(this.#paidMs(bytes, quietMs), small ? this.#company.untilMs : -Infinity);
     if (dueMs > nowMs) this.#wakeAt(dueMs, nowMs);
     return dueMs <= nowMs;
   }
 
-  /** When the spacing, or what is saved, lets a commit go, should nothing more arrive. */
-  get #paidMs(): number {
+  /** When the spacing, or what is saved, lets such a commit go, should nothing more arrive. */
+  #paidMs(bytes: number, quietMs: number): number {
     if (this.spacingMs === 0) return -Infinity;
     const spacedMs = this.#sentMs + this.spacingMs;
-    const paidMs = this.#savedMs + (1 - this.#saved) * this.spacingMs;
-    return Math.min(spacedMs, Math.max(this.#quietMs, paidMs));
+    const missing = 1 - this.#saved - bytes / COMMIT_PAID_BYTES;
+    const paidMs = this.#savedMs + missing * this.spacingMs;
+    return Math.min(spacedMs, Math.max(quietMs, paidMs));
   }
 
   /** When everybody will have gone quiet, should nothing more arrive. */
@@ -97,12 +102,12 @@ export class Pace {
     });
   }
 
-  sent(): void {
+  sent(bytes: number): void {
     if (this.spacingMs === 0) return;
     const nowMs = this.runtime.clock.monotonicMs();
     // They waited for us: had it been sent sooner, the silence would have been shorter.
     if (nowMs >= this.#quietMs) this.#gapMs /= 2;
-    const earned = (nowMs - this.#savedMs) / this.spacingMs;
+    const earned = (nowMs - this.#savedMs) / this.spacingMs + bytes / COMMIT_PAID_BYTES;
     const saved = Math.min(this.#saved + earned, COMMITS_SAVED_MS / this.spacingMs);
     this.#saved = Math.max(0, saved - 1);
     this.#savedMs = nowMs;
