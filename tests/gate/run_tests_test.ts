@@ -161,9 +161,13 @@ Deno.test("nextJob() waits for processors; what wants more than there is runs al
 });
 
 Deno.test("in CI deno task test says at its end what failed, and why", async () => {
-  const { code, out } = await runOn({
-    "tests/a/bad_test.ts": `Deno.test("bad", () => { throw new Error("on purpose"); });`,
-  }, [], true);
+  const { code, out } = await runOn(
+    {
+      "tests/a/bad_test.ts": `Deno.test("bad", () => { throw new Error("on purpose"); });`,
+    },
+    [],
+    true,
+  );
   assertEquals(code, 1);
   const end = out.slice(out.indexOf("== what failed\nFAILED: bad => ./tests/a/bad_test.ts"));
   assertStringIncludes(end, "on purpose");
