@@ -13,19 +13,18 @@ interface Drivers extends Pick<BrokerOptions, "metadata" | "store" | "backups"> 
 
 async function openDrivers(config: Config, runtime: Runtime): Promise<Drivers> {
   const { openMetadata, openSnapshotBucket, openStore } = await import("./drivers/mod.ts");
-  const backups = await openSnapshotBucket({ config, runtime });
-  // metadata first: it locks the data directory against a second broker
-  const metadata = await openMetadata({ config, runtime });
+  const opened = new AsyncDisposableStack();
   try {
+    const backups = await openSnapshotBucket({ config, runtime });
+    opened.defer(() => backups?.store.close());
+    // before the store: it locks the data directory against a second broker
+    const metadata = await openMetadata({ config, runtime });
+    opened.defer(() => metadata.close());
     const store = await openStore({ config, runtime });
-    const close = async () => {
-      await backups?.store.close();
-      await store.close();
-      await metadata.close();
-    };
-    return { metadata, store, backups, close };
+    opened.defer(() => store.close());
+    return { metadata, store, backups, close: () => opened.disposeAsync() };
   } catch (error) {
-    await metadata.close();
+    await opened.disposeAsync();
     throw error;
   }
 }

@@ -34,13 +34,7 @@ export class Follower {
 
   /** Lists now, and goes on from there: the view is no older than this call when it resolves. */
   async refresh(): Promise<void> {
-    const { store, prefix, load } = this.options;
-    const { entries, revision } = await store.list(prefix);
-    // The watch may have told more meanwhile, which is in no listing.
-    if (revision >= this.revision) {
-      load(entries, revision);
-      this.revision = revision;
-    }
+    await this.#list();
     this.hurry();
   }
 
@@ -57,7 +51,10 @@ export class Follower {
 
   async #list(): Promise<void> {
     const { store, prefix, load } = this.options;
+    const before = this.revision;
     const { entries, revision } = await store.list(prefix);
+    // The watch, or another listing, has told more meanwhile, and it would not be told again.
+    if (revision < this.revision && this.revision > before) return;
     load(entries, revision);
     this.revision = Math.max(this.revision, revision);
   }

@@ -11,10 +11,14 @@ export function backoffMs(runtime: Runtime, attempt: number): number {
   return whole / 2 + (runtime.random.uint32() / 2 ** 32) * whole / 2;
 }
 
-/** Repeats a store call that is safe to repeat over passing faults, until the signal aborts. */
+/**
+ * Repeats a store call that is safe to repeat over passing faults, until the signal aborts.
+ * `waits`: what is logged of each fault, where people should hear of it.
+ */
 export async function persist<T>(
   o: { readonly runtime: Runtime; readonly signal: AbortSignal },
   call: (attempt: number) => Promise<T>,
+  waits?: string,
 ): Promise<T> {
   for (let attempt = 0;; attempt++) {
     o.signal.throwIfAborted();
@@ -22,6 +26,7 @@ export async function persist<T>(
       return await call(attempt);
     } catch (error) {
       if (!(error instanceof StoreError) || error.outcome === "fatal") throw error;
+      if (waits !== undefined) o.runtime.log.warn(waits, { attempt, error: error.message });
       await sleep(o.runtime.timers, backoffMs(o.runtime, attempt), o.signal);
     }
   }

@@ -267,6 +267,85 @@ Deno.test("sealChain() returns the committed slots and fences their owner", asyn
   assertEquals((await sealChain(sealer(objects), id)).length, 3, "sealing again changes nothing");
 });
 
+/** A chain of `slots` slots and its owner, which is first in the free slot `ahead` times. */
+async function busyOwner(slots: number, ahead: number) {
+  const { chain, pending, objects, fenced } = setup({ commitBytes: 1000 });
+  const sink = new Sink(3);
+  let offset = 0;
+  const go = async () => {
+    const { commit } = append(chain, sink, offset, bytesOf(1000, offset));
+    await turn();
+    await pending[offset++]!.go();
+    return await commit.done.promise;
+  };
+  while (offset < slots) await go();
+  const options = sealer(objects);
+  const { store } = options;
+  const create = store.putIfAbsent.bind(store);
+  const calls = { lists: 0, listed: 0, reads: new Map<string, number>(), seals: 0 };
+  const list = store.list.bind(store);
+  const get = store.get.bind(store);
+  Object.assign(store, {
+    async *list(...args: Parameters<typeof list>) {
+      calls.lists++;
+      for await (const info of list(...args)) {
+        calls.listed++;
+        yield info;
+      }
+    },
+    get(...args: Parameters<typeof get>) {
+      calls.reads.set(args[0], (calls.reads.get(args[0]) ?? 0) + 1);
+      return get(...args);
+    },
+    async putIfAbsent(...args: Parameters<typeof create>) {
+      if (calls.seals++ < ahead) await go();
+      return await create(...args);
+    },
+  });
+  return { options, objects, calls, go, fenced };
+}
+
+const CHAIN = { brokerId: 1, brokerEpoch: 4, lowWaterSlot: 0 };
+
+Deno.test("sealChain() reads each slot once, however often its owner is first", async () => {
+  const { options, calls, go, fenced } = await busyOwner(50, 10);
+  const slots = await sealChain(options, CHAIN);
+  assertEquals(slots.map(({ footer }) => footer.slot), [...Array(60).keys()]);
+  assertEquals([calls.lists, calls.seals, calls.listed], [11, 11, 60]);
+  assertEquals(calls.reads.size, 60);
+  // A footer takes up to two reads, of what is known to be its end and of what that says.
+  assert([...calls.reads.values()].every((reads) => reads <= 2), "a slot was read again");
+  assertEquals(await go(), ErrorCode.NOT_LEADER_OR_FOLLOWER);
+  assert(fenced());
+});
+
+Deno.test("sealChain() keeps what it has read when the low-water mark rises below it", async () => {
+  const { options, objects, calls } = await busyOwner(20, 0);
+  const slots = await sealChain({ ...options, lowWaterSlot: () => Promise.resolve(5) }, CHAIN);
+  assertEquals(slots.map(({ footer }) => footer.slot), [...Array(20).keys()].slice(5));
+  assertEquals([calls.lists, calls.listed, calls.seals], [1, 20, 1]);
+  assert(objects.get(slotKey("ns", 1, 4, 20)) !== undefined, "the seal");
+});
+
+Deno.test("sealChain() starts anew where the mark is above all that it has read", async () => {
+  const { options, objects, calls, go, fenced } = await busyOwner(3, 0);
+  // Before its seal is written, the owner goes on and deletes all but its newest two slots.
+  const create = options.store.putIfAbsent.bind(options.store);
+  let mark = 0;
+  options.store.putIfAbsent = async (...args) => {
+    while (mark < 5) {
+      if (mark === 0) { for (let more = 0; more < 4; more++) await go(); }
+      objects.delete(slotKey("ns", 1, 4, mark++));
+    }
+    return await create(...args);
+  };
+  const slots = await sealChain({ ...options, lowWaterSlot: () => Promise.resolve(mark) }, CHAIN);
+  assertEquals(slots.map(({ footer }) => footer.slot), [5, 6]);
+  assertEquals(calls.seals, 2, "the seal in a slot that was deleted fences nobody");
+  assertEquals(await go(), ErrorCode.NOT_LEADER_OR_FOLLOWER);
+  assert(fenced());
+});
+
 Deno.test("sealChain() leaves an owner alone that is back and at work", async () => {
   const { chain, pending, objects, fenced } = setup({ commitBytes: 1000 });
   const sink = new Sink(3);

@@ -5,10 +5,9 @@
  */
 import { COMMITS_PARALLEL_MAX } from "../../config/limits.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
-import { sleep } from "../../runtime/sleep.ts";
 import { chainPrefix, slotKey, slotOfKey } from "../keys.ts";
 import { type ObjectStore, StoreError } from "../object_store.ts";
-import { backoffMs } from "../retry.ts";
+import { persist } from "../retry.ts";
 import { encodeSlotFooter, encodeSlotHeader, type SlotFooter } from "./format.ts";
 import { readSlotFooter } from "./slot_reader.ts";
 
@@ -47,29 +46,45 @@ export interface SealerOptions {
   readonly isBack?: (chain: ChainId) => Promise<boolean>;
 }
 
+/** The chain as far as it is known: slot by slot from the low-water mark on, without a gap. */
+interface Known {
+  readonly lowWaterSlot: number;
+  readonly slots: SealedSlot[];
+}
+
 /**
  * Seals the chain, if it isn't sealed, and returns its committed slots in order. Retries passing
  * faults until the signal aborts; a fatal StoreError or a slot that cannot be read is thrown.
  *
- * Slots are deleted only after the low-water mark was raised above them. So if it is still the same
- * after the slots were read, none of them was missing; else the first free slot may have been one
- * that was deleted, whose seal fences nobody, and all is done again from the new mark on.
+ * Slots never change, so each is listed and read once, however long the owner goes on filling the
+ * one that would be sealed. They are deleted only after the low-water mark was raised above them.
+ * So if it is not above the seal after that was written, no slot from the mark on was missing; else
+ * the first free slot may have been one that was deleted, whose seal fences nobody, and all is done
+ * again from the new mark on.
  */
 export async function sealChain(o: SealerOptions, chain: ChainId): Promise<SealedSlot[]> {
-  for (let from = chain;;) {
-    const slots = await sealFrom(o, from);
-    const lowWaterSlot = await o.lowWaterSlot?.(chain) ?? from.lowWaterSlot;
-    if (Array.isArray(slots) && lowWaterSlot <= from.lowWaterSlot) return slots;
-    let next = Math.max(lowWaterSlot, from.lowWaterSlot);
-    if (next === from.lowWaterSlot && typeof slots === "number") {
-      o.runtime.log.error("a chain's low-water mark is too old; going on from what is there", {
-        ...from,
-        firstSlot: slots,
-      });
-      next = slots;
-    }
-    from = { ...chain, lowWaterSlot: next };
+  let known: Known = { lowWaterSlot: chain.lowWaterSlot, slots: [] };
+  for (;;) {
+    const outcome = await sealFrom(o, chain, known);
+    const from = known.lowWaterSlot;
+    const lowWaterSlot = Math.max(from, await o.lowWaterSlot?.(chain) ?? from);
+    const slots = known.slots.slice(lowWaterSlot - from);
+    const reached = lowWaterSlot <= endOf(known);
+    if (outcome === "sealed" && reached) return slots;
+    known = { lowWaterSlot, slots: reached ? slots : [] };
+    if (lowWaterSlot > from || typeof outcome !== "number") continue;
+    o.runtime.log.error("a chain's low-water mark is too old; going on from what is there", {
+      ...chain,
+      lowWaterSlot,
+      firstSlot: outcome,
+    });
+    known = { lowWaterSlot: outcome, slots: [] };
   }
+}
+
+/** The slot behind those that are known. */
+function endOf({ lowWaterSlot, slots }: Known): number {
+  return lowWaterSlot + slots.length;
 }
 
 /**
@@ -94,53 +109,80 @@ export function startBehindLostMark(
   return start;
 }
 
-/** Undefined when a slot vanished meanwhile; a slot to start from when the mark is too old. */
+/** A slot vanished meanwhile; or, a slot to start from: the mark is too old. */
 async function sealFrom(
   o: SealerOptions,
   chain: ChainId,
-): Promise<SealedSlot[] | number | undefined> {
-  for (;;) {
-    const sizes = await retried(o, (attempt) => listSlots(o, chain, attempt));
-    const start = startBehindLostMark(chain.lowWaterSlot, [...sizes.keys()]);
-    if (start !== undefined) return start;
-    const slots: SealedSlot[] = [];
-    let end = chain.lowWaterSlot;
-    while (sizes.has(end)) end++;
-    let sealed = false;
-    for (let from = chain.lowWaterSlot; from < end && !sealed; from += READ_PARALLEL) {
-      const upTo = Math.min(end, from + READ_PARALLEL);
-      const batch = await Promise.all(Array.from({ length: upTo - from }, (_, index) => {
-        const key = slotKey(o.namespace, chain.brokerId, chain.brokerEpoch, from + index);
-        const size = sizes.get(from + index)!;
-        return retried(o, async (attempt) => {
-          const options = { signal: o.signal, attempt };
-          return { key, size, footer: await readSlotFooter(o.store, key, size, options) };
-        });
-      }));
-      for (const { key, size, footer } of batch) {
-        if (footer === undefined) return undefined;
-        sealed = footer.kind === "seal";
-        if (sealed) break;
-        slots.push({ key, size, footer });
-      }
+  known: Known,
+): Promise<"sealed" | "vanished" | number> {
+  for (let outrun = false;; outrun = true) {
+    const sizes = await waiting(o, (attempt) => listSlots(o, chain, endOf(known), attempt));
+    // Its owner was first in the slot, and has deleted it by now.
+    if (outrun && !sizes.has(endOf(known))) return "vanished";
+    if (known.slots.length === 0) {
+      const start = startBehindLostMark(known.lowWaterSlot, [...sizes.keys()]);
+      if (start !== undefined) return start;
     }
-    if (sealed) return slots;
+    let end = endOf(known);
+    while (sizes.has(end)) end++;
+    while (endOf(known) < end) {
+      const stop = await readSlots(
+        o,
+        chain,
+        known,
+        Math.min(end, endOf(known) + READ_PARALLEL),
+        sizes,
+      );
+      if (stop !== undefined) return stop;
+    }
     // The first free slot; if its owner fills it first, the chain is longer by one: look again.
-    if (await retried(o, (attempt) => writeSeal(o, chain, end, attempt))) return slots;
+    if (await waiting(o, (attempt) => writeSeal(o, chain, end, attempt))) return "sealed";
     // An owner that is at work again would go on filling them for as long as it is read.
     if (await o.isBack?.(chain)) throw new StoreError("retry", "the chain's broker is back");
   }
 }
 
+/** Reads what is listed below `end`; what ends the chain there, if something does. */
+async function readSlots(
+  o: SealerOptions,
+  chain: ChainId,
+  known: Known,
+  end: number,
+  sizes: ReadonlyMap<number, number>,
+): Promise<"sealed" | "vanished" | undefined> {
+  const first = endOf(known);
+  const batch = await Promise.all(Array.from({ length: end - first }, (_, index) => {
+    const key = slotKey(o.namespace, chain.brokerId, chain.brokerEpoch, first + index);
+    const size = sizes.get(first + index)!;
+    return waiting(o, async (attempt) => {
+      const options = { signal: o.signal, attempt };
+      return { key, size, footer: await readSlotFooter(o.store, key, size, options) };
+    });
+  }));
+  for (const { key, size, footer } of batch) {
+    if (footer === undefined) return "vanished";
+    if (footer.kind === "seal") return "sealed";
+    known.slots.push({ key, size, footer });
+  }
+  return undefined;
+}
+
+/** Over passing faults; what it does must be safe to repeat. */
+function waiting<T>(o: SealerOptions, call: (attempt: number) => Promise<T>): Promise<T> {
+  return persist(o, call, "recovery waits for the store");
+}
+
+/** Slots from `from` on with their sizes. */
 async function listSlots(
   o: SealerOptions,
   chain: ChainId,
+  from: number,
   attempt: number,
 ): Promise<Map<number, number>> {
   const prefix = chainPrefix(o.namespace, chain.brokerId, chain.brokerEpoch);
-  const after = chain.lowWaterSlot === 0
+  const after = from === 0
     ? undefined
-    : slotKey(o.namespace, chain.brokerId, chain.brokerEpoch, chain.lowWaterSlot - 1);
+    : slotKey(o.namespace, chain.brokerId, chain.brokerEpoch, from - 1);
   const sizes = new Map<number, number>();
   for await (const { key, size } of o.store.list(prefix, after, { signal: o.signal, attempt })) {
     const slot = slotOfKey(key);
@@ -172,18 +214,4 @@ async function writeSeal(
   const options = { signal: o.signal, attempt };
   const outcome = await o.store.putIfAbsent(key, [header, footer], options);
   return outcome === "created";
-}
-
-/** Repeats `call` over passing faults; what it does must be safe to repeat. */
-async function retried<T>(o: SealerOptions, call: (attempt: number) => Promise<T>): Promise<T> {
-  for (let attempt = 0;; attempt++) {
-    try {
-      return await call(attempt);
-    } catch (error) {
-      const passing = error instanceof StoreError && error.outcome !== "fatal";
-      if (!passing || o.signal.aborted) throw error;
-      o.runtime.log.warn("recovery waits for the store", { attempt, error: error.message });
-      await sleep(o.runtime.timers, backoffMs(o.runtime, attempt), o.signal);
-    }
-  }
 }
