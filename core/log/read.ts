@@ -6,7 +6,7 @@ import { StoreError } from "../storage/object_store.ts";
 import type { SegmentInfo } from "../storage/manifest.ts";
 import type { LogContext } from "./log_context.ts";
 import type { Isolation, ReadResult } from "./partition.ts";
-import { SegmentGoneError } from "./segment_reader.ts";
+import { SegmentGoneError, type SegmentRead } from "./segment_reader.ts";
 import type { Tail } from "./tail.ts";
 import { readTail } from "./tail_reader.ts";
 
@@ -74,11 +74,7 @@ export async function readLog(log: ReadableLog, o: ReadRequest): Promise<ReadRes
       signal,
     );
     log.countRead(read.bytes);
-    if (read.last) {
-      for (const next of segments.slice(at + 1, at + 1 + log.context.readaheadSegments)) {
-        log.context.segments.prefetch(log.prefix, next, log.context.signal);
-      }
-    }
+    readAhead(log, segments, at, read, maxBytes);
     return {
       errorCode: 0,
       records: read.parts,
@@ -87,6 +83,22 @@ export async function readLog(log: ReadableLog, o: ReadRequest): Promise<ReadRes
       release: read.release,
     };
   });
+}
+
+/** After a read of the segment with index `at`: brings what its reader asks for next. */
+function readAhead(
+  { prefix, context }: ReadableLog,
+  segments: readonly SegmentInfo[],
+  at: number,
+  read: SegmentRead,
+  maxBytes: number,
+): void {
+  const { readaheadSegments: count, signal } = context;
+  if (count === 0) return;
+  const next = segments.slice(at, at + 1 + count);
+  if (read.inOrder) context.segments.readOn(prefix, next, read.end, maxBytes, signal);
+  if (!read.last) return;
+  for (const segment of next.slice(1)) context.segments.prefetch(prefix, segment, signal);
 }
 
 /** Bytes that can be read from `offset` on, about, counted up to `enough`; no I/O. */

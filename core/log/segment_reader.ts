@@ -40,8 +40,12 @@ interface Place {
 /** Whole batches of one segment. */
 export interface SegmentRead extends CacheLease {
   readonly bytes: number;
+  /** Where they end in the segment. */
+  readonly end: number;
   /** Nothing of the segment is left behind them. */
   readonly last: boolean;
+  /** They begin where an earlier read ended, or where the segment does. */
+  readonly inOrder: boolean;
 }
 
 /** The index of a segment as large as that: a merge replaces both. */
@@ -59,7 +63,14 @@ function staleOk({ merged }: SegmentInfo): boolean {
   return !merged;
 }
 
-const NOTHING: SegmentRead = { parts: [], bytes: 0, last: false, release: () => {} };
+const NOTHING: SegmentRead = {
+  parts: [],
+  bytes: 0,
+  end: 0,
+  last: false,
+  inOrder: false,
+  release: () => {},
+};
 
 export class SegmentReader {
   /** Parsed indexes by key, least recently used first; bounded by count. */
@@ -88,8 +99,8 @@ export class SegmentReader {
   ): Promise<SegmentRead> {
     const bodyEnd = segment.bytes - SEGMENT_FOOTER_BYTES;
     const key = segmentKey(prefix, segment.baseOffset);
-    let from = this.#knownPosition(key, segment, offset) ??
-      positionFor(await this.#index(prefix, segment), offset);
+    const known = this.#knownPosition(key, segment, offset);
+    let from = known ?? positionFor(await this.#index(prefix, segment), offset);
     let want = Math.max(maxBytes, BATCH_HEADER_BYTES);
     const batch = emptyScan();
     for (;;) {
@@ -109,19 +120,49 @@ export class SegmentReader {
       if (at > start) {
         this.#endedAt(key, { segmentBytes: segment.bytes, offset: next, position: at });
         const parts = bytes.slice(start, at);
-        return { parts, bytes: at - start, last: at >= bodyEnd, release: lease.release };
+        return {
+          ...{ parts, bytes: at - start, end: at, last: at >= bodyEnd },
+          ...{ inOrder: known !== undefined, release: lease.release },
+        };
       }
       lease.release();
-      const known = start + BATCH_HEADER_BYTES <= bytes.end;
+      const whole = start + BATCH_HEADER_BYTES <= bytes.end;
       if (start === from) {
         // The window ended inside of the first wanted batch: widen it and look again.
-        const broken = !known || batch.end > bodyEnd || batch.end <= start;
+        const broken = !whole || batch.end > bodyEnd || batch.end <= start;
         if (broken) throw new MalformedError("segment holds a broken batch");
         if (!atLeastOne && batch.end - start > maxBytes) return NOTHING;
         want = batch.end - start;
         maxBytes = Math.max(maxBytes, want);
       }
       from = start;
+    }
+  }
+
+  /**
+   * Starts to bring what a reader in order asks for next, up to `bytes` from `position` of the
+   * first of these segments on. Only where a call costs little: else so much comes with each that
+   * twice as much would drive out what others read.
+   */
+  readOn(
+    prefix: string,
+    segments: readonly SegmentInfo[],
+    position: number,
+    bytes: number,
+    signal: AbortSignal,
+  ): void {
+    if (this.cache.callsAreDear || !this.cache.mayWiden || !this.ahead.admits(prefix)) return;
+    let from = position;
+    let rest = Math.min(bytes, this.cache.readAheadBytes);
+    for (const segment of segments) {
+      const end = Math.min(segment.bytes - SEGMENT_FOOTER_BYTES, from + rest);
+      const key = segmentKey(prefix, segment.baseOffset);
+      if (end > from) {
+        this.ahead.start(key, segment.bytes, from, end, signal, staleOk(segment));
+        rest -= end - from;
+      }
+      if (rest === 0) return;
+      from = SEGMENT_HEADER_BYTES;
     }
   }
 

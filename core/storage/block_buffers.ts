@@ -10,6 +10,8 @@ export interface BlockBuffers extends Slabs {
   readonly blockBytes: number;
   /** Smaller ones, for what does not fill a block. */
   readonly rests?: BlockBuffers;
+  /** Uncut ones, for what fills one: the fewer parts bytes lie in, the fewer calls move them. */
+  readonly slabs?: Slabs;
 }
 
 /** Buffers for the rests of objects: half of one is wasted on each. */
@@ -109,12 +111,13 @@ export interface LoadedRun {
 /** Buffers for `length` bytes. */
 class RunBuffers {
   readonly parts: Uint8Array[] = [];
-  readonly #taken: { from: BlockBuffers; buffer: Uint8Array }[] = [];
+  readonly #taken: { from: Slabs; buffer: Uint8Array }[] = [];
 
   constructor(buffers: BlockBuffers, length: number) {
-    const { blockBytes, rests = buffers } = buffers;
+    const { blockBytes, rests = buffers, slabs = buffers } = buffers;
     for (let at = 0; at < length; at += this.parts.at(-1)!.length) {
-      const from = length - at >= blockBytes ? buffers : rests;
+      const rest = length - at;
+      const from = rest >= SLAB_BYTES ? slabs : rest >= blockBytes ? buffers : rests;
       const buffer = from.acquire();
       this.#taken.push({ from, buffer });
       this.parts.push(buffer.subarray(0, length - at));

@@ -5,8 +5,26 @@ import type { BlockCache } from "./block_cache.ts";
 export class ReadAhead {
   /** What is being loaded; several readers may want the same. */
   readonly #running = new Set<string>();
+  /** Who reads in order and has bytes ahead, longest not seen first. */
+  readonly #readers = new Set<string>();
+  #refused = 0;
 
   constructor(readonly cache: BlockCache) {}
+
+  /**
+   * Whether a reader that was here again may have bytes ahead: so many at once, since those of more
+   * would drive each other out unread. Of the others each so manieth takes the place of who was not
+   * seen for longest, and may have left.
+   */
+  admits(reader: string): boolean {
+    if (!this.#readers.delete(reader) && this.#readers.size >= READS_AHEAD_MAX) {
+      if (++this.#refused % READS_AHEAD_MAX !== 0) return false;
+      const [oldest] = this.#readers;
+      this.#readers.delete(oldest!);
+    }
+    this.#readers.add(reader);
+    return true;
+  }
 
   /** Starts to load `[start, end)` of an object of `size` bytes; faults are told to its reader. */
   start(

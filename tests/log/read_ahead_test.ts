@@ -1,7 +1,9 @@
 /** What readers who catch up have brought into memory, and in how many GETs. */
 import { assert, assertEquals } from "@std/assert";
 import { ReadAhead } from "../../core/storage/read_ahead.ts";
+import { READS_AHEAD_MAX } from "../../core/config/limits.ts";
 import { rewriteTail } from "../../core/log/rewrite.ts";
+import { segmentKey } from "../../core/storage/keys.ts";
 import { append, batchOf, commit, readAll, readFrom, type Room, Scene } from "./scene.ts";
 
 const KIB = 1 << 10;
@@ -89,3 +91,41 @@ for (const readaheadSegments of [1, 3]) {
     }
   });
 }
+
+Deno.test("who reads segments in order has the next bytes there, over their ends", async () => {
+  const scene = new Scene();
+  Object.assign(scene.options, { readAheadBytes: 16 * KIB, readaheadSegments: 1 });
+  const room = await scene.open();
+  const log = await room.log(await room.topic("a"));
+  for (const value of ["a", "b"]) {
+    for (let batch = 0; batch < 10; batch++) await commit(log, [value.repeat(4 * KIB)]);
+    await rewriteTail(log, true);
+  }
+  assertEquals(log.segments.length, 2);
+  for (const { baseOffset } of log.segments) {
+    room.cache.invalidate(segmentKey(log.prefix, baseOffset));
+  }
+  let waits = 0;
+  for (let offset = 0; offset < 20;) {
+    const { misses } = room.cache.stats;
+    const reading = readFrom(log, offset, 10 * KIB);
+    // What is brought ahead counts as missed, too: only what is missed at once is waited for.
+    if (room.cache.stats.misses > misses) waits++;
+    const { records } = await reading;
+    assertEquals(records.map((each) => each.offset)[0], offset);
+    offset = records.at(-1)!.offset + 1;
+    await scene.runtime.settle();
+  }
+  assertEquals(waits, 1);
+});
+
+Deno.test("ReadAhead admits some readers, and in time another for one that has left", async () => {
+  const ahead = new ReadAhead((await new Scene().open()).cache);
+  for (let reader = 0; reader < READS_AHEAD_MAX; reader++) assert(ahead.admits(`reader ${reader}`));
+  let asked = 1;
+  for (; !ahead.admits("late"); asked++) assert(ahead.admits("reader 1"));
+  assertEquals(asked, READS_AHEAD_MAX);
+  assert(ahead.admits("late"));
+  assert(!ahead.admits("reader 0"));
+  assert(ahead.admits("reader 1"));
+});

@@ -34,6 +34,17 @@ Deno.test("BlockPool never gives a slab back that somebody may still write into"
   assert(pool.acquire().buffer !== written.buffer);
 });
 
+Deno.test("what fills a slab is read into one whole, and the slab comes back", async () => {
+  const { cache, commits, seen, objects } = scene(16, SLAB_BYTES / 4);
+  objects.set("long", new Uint8Array(2.5 * MIB));
+  const lease = await cache.read("long", 2.5 * MIB, 0, 2.5 * MIB);
+  assertEquals(lease!.parts.map((part) => part.length), [MIB, MIB, MIB / 4, MIB / 4]);
+  assertEquals(seen.size, 3);
+  lease!.release();
+  cache.invalidate("long");
+  assertEquals([commits.outside, commits.idleBytes], [0, 3 * SLAB_BYTES]);
+});
+
 /** Memory over a store in memory; `made` counts slabs that were made. */
 function scene(capacityMib: number, rangeBytes = SLAB_BYTES) {
   const runtime = manualRuntime();
