@@ -150,7 +150,12 @@ async function restore({ invocation, config, place, name }: Task): Promise<void>
           "brokers and say --force",
       );
     }
-    await restoreSnapshot(metadata, bytes);
+    const store = await invocation.wiring.openStore(config, LOG, "read");
+    try {
+      await restoreSnapshot(metadata, bytes, { store, namespace: config.namespace });
+    } finally {
+      await store.close();
+    }
   });
   print(invocation, { key, entries: length }, [`restored ${length} keys from ${key}`]);
 }

@@ -1,8 +1,11 @@
 /** A cluster whose metadata went back: records name who led then, the bucket who led since. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { ForeignBucketError } from "../../core/cluster/older_metadata.ts";
+import { rewriteTail } from "../../core/log/rewrite.ts";
 import { changeAssignment } from "../../core/metadata/assignments.ts";
 import { ASSIGNMENTS_PREFIX, BROKER_CHAINS_PREFIX } from "../../core/metadata/keys.ts";
+import { ProducerIds } from "../../core/metadata/producer_ids.ts";
+import { chainPrefix } from "../../core/storage/keys.ts";
 import { brokersWithChains } from "../../core/storage/wal/chains.ts";
 import { memoryStore } from "../../drivers/storage/memory/driver.ts";
 import { restoreSnapshot } from "../../plugins/snapshot/snapshots.ts";
@@ -28,6 +31,8 @@ const copy = async (s: ClusterScene) =>
   await new Blob(
     await Array.fromAsync(s.metadata.connect().snapshot()) as Uint8Array<ArrayBuffer>[],
   ).bytes();
+
+const logOf = (s: ClusterScene) => ({ store: memoryStore(s.objects, s.runtime), namespace: "ns" });
 
 async function crashAll(s: ClusterScene): Promise<void> {
   for (const node of s.nodes.splice(0)) node.crash();
@@ -93,13 +98,47 @@ Deno.test("restoreSnapshot() lets a cluster find what moved among known brokers"
   const epoch = log.leaderEpoch;
   await crashAll(s);
 
-  await restoreSnapshot(s.metadata.connect(), older);
+  await restoreSnapshot(s.metadata.connect(), older, logOf(s));
   for (const id of [1, 2, 3]) await s.start(id);
   await s.settle(2_000);
   assertEquals(await valuesOf(s, topic), ["a", "b"]);
   const now = await leader(s, topic).log(topic, 0);
   assert(now.leaderEpoch > epoch, `${now.leaderEpoch} after ${epoch}`);
   await s.stop();
+});
+
+Deno.test("restoreSnapshot() loses nothing behind slots that were deleted since", async () => {
+  const { s, topic } = await cluster();
+  const node = leader(s, topic);
+  const older = await copy(s);
+  const log = await node.log(topic, 0);
+  for (const value of ["a", "b"]) await commit(log, [value]);
+  await rewriteTail(log, true);
+  await node.ledger.sweep();
+  const prefix = chainPrefix("ns", node.brokerId, node.brokerEpoch);
+  assertEquals(s.keys(prefix), [], "the slots are deleted");
+  for (const value of ["c", "d"]) await commit(log, [value]);
+  await crashAll(s);
+
+  await restoreSnapshot(s.metadata.connect(), older, logOf(s));
+  for (const id of [1, 2, 3]) await s.start(id);
+  await s.settle(2_000);
+  assertEquals(await valuesOf(s, topic), ["a", "b", "c", "d"]);
+  await s.stop();
+});
+
+Deno.test("restoreSnapshot() gives no producer id out again", async () => {
+  const { s } = await cluster();
+  const metadata = s.metadata.connect();
+  const before = new ProducerIds(metadata);
+  await before.next();
+  const older = await copy(s);
+  const given: number[] = [];
+  for (let count = 0; count < 1_500; count++) given.push(await before.next());
+  await crashAll(s);
+  await restoreSnapshot(s.metadata.connect(), older, logOf(s));
+  const next = await new ProducerIds(s.metadata.connect()).next();
+  assert(next > given.at(-1)!, `${next} was given out before`);
 });
 
 Deno.test("join() of any broker refuses a bucket whose metadata is gone", async () => {
@@ -118,9 +157,9 @@ Deno.test("nameSources() is done once, however often it is asked for", async () 
   await crashAll(s);
   const records = async () =>
     (await s.metadata.connect().list(ASSIGNMENTS_PREFIX)).entries.map(({ value }) => value);
-  await restoreSnapshot(s.metadata.connect(), older);
+  await restoreSnapshot(s.metadata.connect(), older, logOf(s));
   const once = await records();
-  await restoreSnapshot(s.metadata.connect(), await copy(s));
+  await restoreSnapshot(s.metadata.connect(), await copy(s), logOf(s));
   assertEquals(await records(), once);
   assert((await s.metadata.connect().list(BROKER_CHAINS_PREFIX)).entries.length === 3);
 });

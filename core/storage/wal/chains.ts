@@ -1,5 +1,12 @@
 /** Which chains a broker has in the bucket, whatever metadata knows of them. */
-import { chainPrefix, chainSlotOfKey, chainsPrefix, walPrefix } from "../keys.ts";
+import {
+  chainPrefix,
+  chainSlotOfKey,
+  chainsPrefix,
+  slotKey,
+  slotOfKey,
+  walPrefix,
+} from "../keys.ts";
 import type { ObjectStore } from "../object_store.ts";
 
 export interface FoundChain {
@@ -30,6 +37,20 @@ export async function chainsAbove(
     found.push({ brokerEpoch: first.brokerEpoch, firstSlot: first.slot });
     epoch = first.brokerEpoch;
   }
+}
+
+/** The lowest slot of one chain that is there, from `from` on. */
+export async function firstSlotOf(
+  store: ObjectStore,
+  namespace: string,
+  { brokerId, brokerEpoch }: { readonly brokerId: number; readonly brokerEpoch: number },
+  from: number,
+  signal: AbortSignal,
+): Promise<number | undefined> {
+  const prefix = chainPrefix(namespace, brokerId, brokerEpoch);
+  const after = from === 0 ? undefined : slotKey(namespace, brokerId, brokerEpoch, from - 1);
+  const key = await firstKey(store, prefix, after, signal);
+  return key === undefined ? undefined : slotOfKey(key);
 }
 
 async function firstSlot(
