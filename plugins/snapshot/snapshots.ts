@@ -10,7 +10,7 @@ import { nameAllChains } from "../../core/metadata/older_assignments.ts";
 import { leapProducerIds } from "../../core/metadata/producer_ids.ts";
 import { decodeSnapshot, type SnapshotEntry } from "../../core/metadata/snapshot_format.ts";
 import type { ObjectInfo, ObjectStore } from "../../core/storage/object_store.ts";
-import { firstSlotOf } from "../../core/storage/wal/chains.ts";
+import { startBehindOldMark } from "../../core/storage/wal/chains.ts";
 
 /** Where a cluster's snapshots are. */
 export interface SnapshotPlace {
@@ -91,9 +91,8 @@ async function raiseMarks(metadata: MetadataStore, { store, namespace }: LogPlac
   for (const { brokerId, chains } of await readAllChains(metadata)) {
     for (const { epoch, lowWaterSlot } of chains) {
       const chain = { brokerId, brokerEpoch: epoch };
-      const first = await firstSlotOf(store, namespace, chain, lowWaterSlot, signal);
-      if (first === undefined || first === lowWaterSlot) continue;
-      await raiseLowWater(metadata, brokerId, epoch, first);
+      const start = await startBehindOldMark(store, namespace, chain, lowWaterSlot, signal);
+      if (start !== undefined) await raiseLowWater(metadata, brokerId, epoch, start);
     }
   }
 }

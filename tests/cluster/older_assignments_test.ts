@@ -5,8 +5,8 @@ import { rewriteTail } from "../../core/log/rewrite.ts";
 import { changeAssignment } from "../../core/metadata/assignments.ts";
 import { ASSIGNMENTS_PREFIX, BROKER_CHAINS_PREFIX } from "../../core/metadata/keys.ts";
 import { ProducerIds } from "../../core/metadata/producer_ids.ts";
-import { chainPrefix } from "../../core/storage/keys.ts";
-import { brokersWithChains } from "../../core/storage/wal/chains.ts";
+import { chainPrefix, slotKey } from "../../core/storage/keys.ts";
+import { brokersWithChains, startBehindOldMark } from "../../core/storage/wal/chains.ts";
 import { memoryStore } from "../../drivers/storage/memory/driver.ts";
 import { restoreSnapshot } from "../../plugins/snapshot/snapshots.ts";
 import { commit, readAll } from "../log/scene.ts";
@@ -162,6 +162,22 @@ Deno.test("nameSources() is done once, however often it is asked for", async () 
   await restoreSnapshot(s.metadata.connect(), await copy(s), logOf(s));
   assertEquals(await records(), once);
   assert((await s.metadata.connect().list(BROKER_CHAINS_PREFIX)).entries.length === 3);
+});
+
+Deno.test("startBehindOldMark() passes over what lies apart from the chain", async () => {
+  const { signal } = new AbortController();
+  const start = async (mark: number, ...slots: number[]) => {
+    const s = new ClusterScene();
+    const { store } = logOf(s);
+    for (const slot of slots) await store.put(slotKey("ns", 1, 4, slot), [new Uint8Array(1)]);
+    return await startBehindOldMark(store, "ns", { brokerId: 1, brokerEpoch: 4 }, mark, signal);
+  };
+  assertEquals(await start(0), undefined);
+  assertEquals(await start(2, 2, 3, 4), 2, "the mark is right");
+  assertEquals(await start(0, 7, 8), 7);
+  assertEquals(await start(3, 3, 10, 11, 12), 10, "left by a deletion that was cut off");
+  assertEquals(await start(0, 5, 10, 11, 12, 14), 10, "put back late; and in flight at the end");
+  assertEquals(await start(8, 1, 2, 3, 8, 9), 8, "below the mark");
 });
 
 Deno.test("brokersWithChains() names each broker once", async () => {

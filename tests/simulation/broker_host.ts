@@ -70,6 +70,7 @@ export class BrokerHost {
   #current: Incarnation | undefined;
   #zombies: Incarnation[] = [];
   #count = 0;
+  #held = false;
   /** After the chaos. */
   calm = false;
   /** Whatever ends a broker now is a fault of its own. */
@@ -307,7 +308,21 @@ export class BrokerHost {
   #restart(): void {
     const { loop, prng, plan } = this.o;
     this.#current = undefined;
-    loop.after(prng.range(0, this.calm ? 20 : plan.restartDelayMaxMs), () => this.start());
+    loop.after(prng.range(0, this.calm ? 20 : plan.restartDelayMaxMs), () => {
+      if (!this.#held && this.#current === undefined) this.start();
+    });
+  }
+
+  /** Dies, and stays so until it is released. */
+  hold(): void {
+    this.#held = true;
+    this.killZombies();
+    this.process?.kill();
+  }
+
+  release(): void {
+    this.#held = false;
+    if (this.#current === undefined) this.start();
   }
 
   #fatal(incarnation: Incarnation, error: unknown): void {

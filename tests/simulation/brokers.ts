@@ -11,9 +11,11 @@ import {
   CALM,
   type MemoryFaults,
   type MemoryObjects,
+  memoryStore,
 } from "../../drivers/storage/memory/driver.ts";
 import { chainSlotOfKey, walPrefix } from "../../core/storage/keys.ts";
 import { decodeSlotHeader } from "../../core/storage/wal/format.ts";
+import { restoreSnapshot } from "../../plugins/snapshot/snapshots.ts";
 import { BrokerHost } from "./broker_host.ts";
 import { unsettled } from "./convergence.ts";
 import type { EventLoop } from "./event_loop.ts";
@@ -29,6 +31,8 @@ import { simRuntime } from "./sim_runtime.ts";
 import { auditStore } from "./store_audit.ts";
 
 const FIRST_PORT = 9092;
+/** What a stopped broker asked of metadata has come about by then, or never does. */
+const STOPPED_MS = 100;
 
 export interface BrokersOptions {
   readonly loop: EventLoop;
@@ -49,6 +53,9 @@ export class Brokers {
   readonly #numbers = new Map<SimProcess, number>();
   readonly #stores: MemoryFaults[] = [];
   readonly #prng: Prng;
+  /** Metadata as it was. */
+  #backup: Uint8Array | undefined;
+  #restored = false;
 
   constructor(readonly o: BrokersOptions) {
     const { loop, history, plan, prng } = o;
@@ -121,6 +128,12 @@ export class Brokers {
     for (const host of this.hosts) if (all || host === victim) host.process?.kill();
   }
 
+  /** Metadata is older than the bucket, until all brokers have started and noticed it. */
+  get restoring(): boolean {
+    if (this.#restored && this.hosts.every((host) => host.serving)) this.#restored = false;
+    return this.#restored;
+  }
+
   /** What keeps the cluster from being at rest, in words. */
   unsettled(): string[] {
     if (this.hosts.length === 1) return [];
@@ -184,6 +197,35 @@ export class Brokers {
           ),
       );
     }
+  }
+
+  /**
+   * Backs metadata up or, where that was done, puts it back as the operations guide says: all
+   * brokers are stopped before, and started behind it. What was written in between is lost.
+   */
+  async backUpOrRestore(): Promise<void> {
+    const { loop, plan, prng, network, objects, note } = this.o;
+    const view = this.metadata.connect();
+    const backup = this.#backup;
+    if (backup === undefined) {
+      // A topic that is made later would be gone with all its records.
+      const records = this.metadata.list(ASSIGNMENTS_PREFIX).entries.map(assignmentOf);
+      const led = records.every(({ partitions }) => partitions.every(({ owner }) => owner));
+      if (records.length <= plan.clients.stableTopics || !led || this.restoring) return;
+      const parts = await Array.fromAsync(view.snapshot());
+      this.#backup = Uint8Array.from(parts.flatMap((part) => [...part]));
+      return;
+    }
+    this.#backup = undefined;
+    this.#restored = true;
+    note("operator", "stops all brokers to restore metadata");
+    for (const host of this.hosts) host.hold();
+    await new Promise<void>((resolve) => loop.after(STOPPED_MS, resolve));
+    const runtime = simRuntime(this.#service, prng.fork("restore"), network, () => {});
+    const { namespace } = this.hosts[0]!.config;
+    await restoreSnapshot(view, backup, { store: memoryStore(objects, runtime), namespace });
+    note("operator", "has restored metadata");
+    for (const host of this.hosts) host.release();
   }
 
   /** What is stored at this moment, looked at without touching it. */

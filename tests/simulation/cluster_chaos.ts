@@ -49,6 +49,7 @@ export function scheduleClusterChaos(o: ClusterChaos): void {
     note(`broker-${host.o.brokerId}`, `cannot be reached by clients for ${forMs.toFixed(1)} ms`);
     host.cutClients(forMs);
   });
+  repeat(weather.restoreEveryMs ?? Infinity, () => void brokers.backUpOrRestore().catch(failed));
   repeat(weather.longMetadataCutEveryMs, () => {
     brokers.any().cutMetadata(prng.range(leaseMs * 0.5, leaseMs * 3));
   });

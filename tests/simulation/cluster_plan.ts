@@ -24,6 +24,8 @@ export interface ClusterWeather {
   readonly lateCommitChance: number;
   /** Brokers have a rack, and consumers read at any of them, as readers of it (KIP-392). */
   readonly racks?: boolean;
+  /** Metadata is backed up and, as long after that again, put back by an operator. */
+  readonly restoreEveryMs?: number;
   /** How often a client asks any broker in the place of the one that it knows for the leader. */
   readonly astrayChance: number;
 }

@@ -53,11 +53,23 @@ const strays = (plan: Plan): Plan => ({
   },
 });
 
+/**
+ * An operator puts older metadata back, again and again. What metadata alone holds is lost then, so
+ * nobody commits offsets or makes topics; the log must not lose anything.
+ */
+const restores = (plan: Plan): Plan => ({
+  ...plan,
+  chaosMs: 12_000,
+  clients: { ...plan.clients, members: 0, churnTopics: 0 },
+  cluster: { ...plan.cluster!, lateCommitChance: 0, restoreEveryMs: 1_200 },
+});
+
 const FIXED: RunOptions[] = [
   ...["1", "2", "3", "5"].map((seed) => ({ seed })),
   { seed: "8", adjust: doubles },
   { seed: "13", adjust: doubles },
   { seed: "7", brokers: 3, adjust: strays },
+  ...["r10", "r11", "r35"].map((seed) => ({ seed, adjust: restores })),
 ];
 
 async function right(options: RunOptions): Promise<RunResult> {
@@ -75,6 +87,7 @@ const SIGHTS: Record<string, RegExp> = {
   "a newer process with the same id": /a newer process has this broker's id/,
   "a lost lease": /this broker's lease was lost/,
   "a drained broker": /info drained .*"left":0\}/,
+  "metadata that went back": /operator has restored metadata/,
   "a wanted move": /operator wants a leader to move/,
   "a lost controller": /is lost as the controller/,
   "a former chain at its end": /swept the chain of a former broker/,

@@ -5,6 +5,7 @@
 import {
   assignmentOf,
   type ChainRef,
+  COORDINATORS,
   type PartitionAssignment,
   sameChain,
 } from "../../core/metadata/assignments.ts";
@@ -31,6 +32,7 @@ export class Leadership {
   readonly #incarnations = new Map<string, number>();
   /** Topics whose record was deleted: one that comes back late is of a topic that is gone. */
   readonly #deleted = new Set<string>();
+  #restored = false;
 
   constructor(readonly history: History) {}
 
@@ -72,6 +74,20 @@ export class Leadership {
     partitions?.forEach((record, partition) => this.#note(topicId, partition, record, now));
   }
 
+  /**
+   * Metadata was put back: nobody leads by it, for all brokers are down. Epochs of coordinators go
+   * back as well: what they fence is metadata, which went back with them.
+   */
+  restored(): void {
+    const now = this.history.now();
+    this.#restored = true;
+    for (const [key, reigns] of this.#reigns) {
+      if (key.startsWith(`${COORDINATORS}/`)) reigns.length = 0;
+      const last = reigns.at(-1);
+      if (last !== undefined) last.to = Math.min(last.to, now);
+    }
+  }
+
   #note(topicId: string, partition: number, record: PartitionAssignment, now: Moment): void {
     const key = `${topicId}/${partition}`;
     let reigns = this.#reigns.get(key);
@@ -87,6 +103,10 @@ export class Leadership {
       last.to = now;
     }
     if (owner === undefined) return;
+    // The owner of before, which is dead, in a record that was put back.
+    const dead = this.#restored && sameChain(owner, last?.owner) &&
+      leaderEpoch === last?.leaderEpoch;
+    if (dead) return;
     const falls = last !== undefined && leaderEpoch <= last.leaderEpoch;
     if (falls && !this.#deleted.has(topicId)) {
       this.history.problem(
@@ -119,6 +139,11 @@ export class SimMetadata extends MemoryMetadata {
       this.leadership.changed(topicId, record);
     }
     return result;
+  }
+
+  override replace(entries: Parameters<MemoryMetadata["replace"]>[0]): void {
+    super.replace(entries);
+    this.leadership.restored();
   }
 
   #lives(topicId: string): boolean {

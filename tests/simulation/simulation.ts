@@ -163,7 +163,8 @@ class Simulation {
       this.#auditStore("after a crash at rest");
       if (await this.#audit("auditor-2")) this.#compareAudits();
       await this.#restCluster();
-      await this.#checkLeftovers();
+      // Of chains that older metadata did not know nobody knows who needs them (0011).
+      if (this.plan.cluster?.restoreEveryMs === undefined) await this.#checkLeftovers();
       await this.#stopBrokers();
       this.#auditStore("after the stop", true);
     }
@@ -195,6 +196,7 @@ class Simulation {
   }
 
   #auditStore(when: string, swept = false): void {
+    if (this.brokers.restoring) return;
     const started = this.loop.ticks;
     this.brokers.audit().then((report) => {
       if (this.loop.ticks !== started) this.history.problem("a store audit took its time");

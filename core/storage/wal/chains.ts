@@ -39,18 +39,33 @@ export async function chainsAbove(
   }
 }
 
-/** The lowest slot of one chain that is there, from `from` on. */
-export async function firstSlotOf(
+/**
+ * Where a chain begins whose low-water mark went back, while its owner is dead: the longest run of
+ * slots without a gap from the mark on. A shorter one is what a deletion that was cut off left, or
+ * a late retry put back, below the true mark, or what was in flight behind the chain's end.
+ * Undefined where there is no slot.
+ */
+export async function startBehindOldMark(
   store: ObjectStore,
   namespace: string,
   { brokerId, brokerEpoch }: { readonly brokerId: number; readonly brokerEpoch: number },
-  from: number,
+  lowWaterSlot: number,
   signal: AbortSignal,
 ): Promise<number | undefined> {
   const prefix = chainPrefix(namespace, brokerId, brokerEpoch);
-  const after = from === 0 ? undefined : slotKey(namespace, brokerId, brokerEpoch, from - 1);
-  const key = await firstKey(store, prefix, after, signal);
-  return key === undefined ? undefined : slotOfKey(key);
+  const after = lowWaterSlot === 0
+    ? undefined
+    : slotKey(namespace, brokerId, brokerEpoch, lowWaterSlot - 1);
+  let longest: { start: number; end: number } | undefined;
+  let run = { start: -1, end: -1 };
+  for await (const { key } of store.list(prefix, after, { signal })) {
+    const slot = slotOfKey(key);
+    if (slot === undefined) continue;
+    if (slot !== run.end) run = { start: slot, end: slot };
+    run.end = slot + 1;
+    if (longest === undefined || run.end - run.start >= longest.end - longest.start) longest = run;
+  }
+  return longest?.start;
 }
 
 async function firstSlot(
