@@ -1,9 +1,32 @@
 /** Writing a gather list with few round trips and without copying what is large. */
-import { SCRATCH_BYTES, SMALL_PART_BYTES } from "./settings.ts";
+import { syncError } from "./errors.ts";
+import { SCRATCH_BYTES, SMALL_PART_BYTES, SYNC_STEP_BYTES } from "./settings.ts";
 
 /** Kept for the next write: what each left to the garbage collector would add up. */
 const idle: Uint8Array[] = [];
 const IDLE_MAX = 2;
+
+/**
+ * Writes a large body like `writeBody` does, and makes it durable in steps: what waits for the disk
+ * meanwhile waits for one of them. Before each the others have their turn.
+ */
+export async function writeInSteps(
+  file: Deno.FsFile,
+  parts: readonly Uint8Array[],
+  othersFirst: () => Promise<void> | undefined,
+): Promise<void> {
+  for (let at = 0; at < parts.length;) {
+    const from = at;
+    for (let bytes = 0; at < parts.length && bytes < SYNC_STEP_BYTES; at++) {
+      bytes += parts[at]!.length;
+    }
+    await othersFirst();
+    await writeBody(file, parts.slice(from, at));
+    await file.syncData().catch((error) => {
+      throw syncError(error, "fdatasync a part of an object");
+    });
+  }
+}
 
 /** Writes all parts in order. Small neighbours are copied together; `parts` stay untouched. */
 export async function writeBody(file: Deno.FsFile, parts: readonly Uint8Array[]): Promise<void> {

@@ -87,6 +87,7 @@ export class CreateJournal {
   #full: JournalFile | undefined;
   #queue: Queued[] = [];
   #writing: Promise<void> | undefined;
+  #group: Promise<void> | undefined;
   #making: Promise<void> | undefined;
   #checkpointing: Promise<void> | undefined;
   /** No more creates, nor checkpoints, after something failed: the next start sorts it out. */
@@ -107,6 +108,11 @@ export class CreateJournal {
   /** Keys with records that a start would replay. */
   get size(): number {
     return this.#live.size;
+  }
+
+  /** Settles when the group that is being written is durable; undefined: there is none. */
+  get underWay(): Promise<void> | undefined {
+    return this.#group;
   }
 
   /** What the journals hold of the key; ask with the key locked. */
@@ -251,7 +257,9 @@ export class CreateJournal {
       const { file, start } = group[0]!;
       try {
         if (file.failed) throw new StoreError("fatal", `the create journal ${file.path} failed`);
-        await file.append(start, group.map((queued) => queued.record));
+        const written = file.append(start, group.map((queued) => queued.record));
+        this.#group = written.catch(() => {});
+        await written;
         for (const { done } of group) done.resolve();
       } catch (error) {
         this.#stopped = true;
@@ -259,6 +267,7 @@ export class CreateJournal {
       }
     }
     this.#writing = undefined;
+    this.#group = undefined;
   }
 
   #takeGroup(): Queued[] {

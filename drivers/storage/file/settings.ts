@@ -45,6 +45,12 @@ export const SMALL_PART_BYTES = 128 * 1024;
 /** Copying this much takes some 30 µs, less than a round trip through the thread pool. */
 export const SCRATCH_BYTES = 256 * 1024;
 
+/** Bodies above this are background work's: what clients wait for is a commit, and smaller. */
+export const SYNC_AT_ONCE_BYTES_MAX = 8 * 1024 * 1024;
+
+/** What the disk gets to write at a time of such a body: some milliseconds' worth. */
+export const SYNC_STEP_BYTES = 1024 * 1024;
+
 /** Where the create journals lie (create_journal.ts); like `TEMP_DIR` no key's first part. */
 export const JOURNAL_DIR = ".journal";
 

@@ -6,7 +6,7 @@
  */
 import { Semaphore } from "../../../core/runtime/mod.ts";
 import { StoreError } from "../../../core/storage/object_store.ts";
-import { writeBody } from "./body.ts";
+import { writeBody, writeInSteps } from "./body.ts";
 import type { CheckpointHost, CreateJournal } from "./create_journal.ts";
 import { Directories, type Directory, parentOf } from "./directories.ts";
 import { abortable, abortedError, codeOf, storeError, syncError } from "./errors.ts";
@@ -14,7 +14,12 @@ import { syncFolder } from "./journal_file.ts";
 import { bodyOf, draftRecord, recordBytes, RecordKind } from "./journal_format.ts";
 import { KeyLocks } from "./key_locks.ts";
 import { pathOfKey } from "./paths.ts";
-import { DELETE_FILES_AT_ONCE, JOURNAL_BODY_BYTES_MAX, WRITES_MAX } from "./settings.ts";
+import {
+  DELETE_FILES_AT_ONCE,
+  JOURNAL_BODY_BYTES_MAX,
+  SYNC_AT_ONCE_BYTES_MAX,
+  WRITES_MAX,
+} from "./settings.ts";
 import type { TempFile, TempFiles } from "./temp_files.ts";
 
 /** How often a create starts again because its folder was removed under it. */
@@ -244,8 +249,11 @@ export class FileWriter implements CheckpointHost {
 
   async #fill(body: readonly Uint8Array[]): Promise<TempFile> {
     const temp = await this.temps.take();
+    let bytes = 0;
+    for (const part of body) bytes += part.length;
     try {
-      await writeBody(temp.file, body);
+      if (bytes <= SYNC_AT_ONCE_BYTES_MAX) await writeBody(temp.file, body);
+      else await writeInSteps(temp.file, body, () => this.#journal?.underWay);
       return temp;
     } catch (error) {
       this.temps.retire(temp);
