@@ -18,13 +18,14 @@ export function medianInterval(values: readonly number[]): MedianInterval {
   const sorted = values.toSorted((a, b) => a - b);
   const count = sorted.length;
   // chance that at most `rank` of the values are below the true median, each being so by half
-  let chance = 0.5 ** count;
-  let below = chance;
+  // as a logarithm: of a thousand values the first chances are too small for a number
+  let chance = count * Math.log(0.5);
+  let below = Math.exp(chance);
   let rank = 0;
   while (2 * below <= DOUBT) {
     rank++;
-    chance *= (count - rank + 1) / rank;
-    below += chance;
+    chance += Math.log((count - rank + 1) / rank);
+    below += Math.exp(chance);
   }
   const sure = rank > 0;
   return {

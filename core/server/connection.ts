@@ -64,7 +64,7 @@ export class ServerConnection implements Origin, ConnectionView {
   #end = 0;
   /** The read into the own buffer's tail that is under way. */
   #reading: Promise<void> | undefined;
-  #readMs: number;
+  readMs: number;
   #inLargeFrame = false;
   #waitsForBudget = false;
   #ended = false;
@@ -85,7 +85,7 @@ export class ServerConnection implements Origin, ConnectionView {
       clientSoftware: undefined,
     };
     const { clock } = room.runtime;
-    this.#readMs = clock.monotonicMs();
+    this.readMs = clock.monotonicMs();
     this.#own = new Reader(this.#buffer);
     this.#writer = new GatherWriter(connection, clock, room.scratch);
     this.queue = new ResponseQueue(this.#writer, {
@@ -143,7 +143,7 @@ export class ServerConnection implements Origin, ConnectionView {
   /** Closes the connection when it is idle or stuck; called every few seconds. */
   sweep(nowMs: number): void {
     const { remoteAddress } = this;
-    const readIdleMs = nowMs - this.#readMs;
+    const readIdleMs = nowMs - this.readMs;
     if (this.#writer.writing) {
       if (nowMs - this.#writer.progressMs <= WRITE_STALL_MS) return;
       this.room.warnings.warn("client does not take its responses, closing the connection", {
@@ -245,7 +245,7 @@ export class ServerConnection implements Origin, ConnectionView {
       this.#abort.abort();
       return 0;
     }
-    this.#readMs = this.room.runtime.clock.monotonicMs();
+    this.readMs = this.room.runtime.clock.monotonicMs();
     return count;
   }
 
@@ -263,7 +263,7 @@ export class ServerConnection implements Origin, ConnectionView {
       this.#waitsForBudget = true;
       frame = await this.room.frames.take(wanted);
       this.#waitsForBudget = false;
-      this.#readMs = this.room.runtime.clock.monotonicMs();
+      this.readMs = this.room.runtime.clock.monotonicMs();
     }
     let request: ServedRequest | undefined;
     try {

@@ -2,9 +2,8 @@ import { MalformedError, type Reader, Writer } from "../bytes/mod.ts";
 import { unsupportedApiVersions, validSoftware } from "../handlers/18_api_versions.ts";
 import type { AnyHandler } from "../handlers/handler.ts";
 import type { Rooms } from "../handlers/rooms.ts";
-import { type CountErrors, errorCounter } from "../protocol/response_errors.ts";
 import { InvariantError, type LogFields, type Runtime } from "../runtime/mod.ts";
-import { type ApiStats, newApiStats } from "./api_stats.ts";
+import { ApiMeter, type ApiStats } from "./api_stats.ts";
 import type { LogLimiter } from "./log_limiter.ts";
 import { RequestHeader } from "../protocol/request_header.ts";
 import type { ResponseQueue } from "./response_queue.ts";
@@ -26,14 +25,15 @@ export interface Origin {
   readonly client: Client;
   readonly queue: ResponseQueue;
   readonly header: RequestHeader;
+  /** Monotonic time at which its latest bytes came. */
+  readonly readMs: number;
   /** Ends the connection; its pending requests are dropped. */
   close(): void;
 }
 
 interface Route {
   readonly handler: AnyHandler;
-  readonly stats: ApiStats;
-  readonly countErrors: CountErrors;
+  readonly stats: ApiMeter;
 }
 
 /** Frame → header → handler → encoded response in the connection's queue. */
@@ -47,8 +47,7 @@ export class Dispatcher {
     this.#options = options;
     for (const handler of options.handlers) {
       const { api } = handler;
-      const stats = newApiStats(api.key, api.name);
-      this.#routes[api.key] = { handler, stats, countErrors: errorCounter(api) };
+      this.#routes[api.key] = { handler, stats: new ApiMeter(api, options.runtime.clock) };
     }
   }
 
@@ -89,33 +88,32 @@ export class Dispatcher {
     request: unknown,
     frameBytes: number,
   ): ServedRequest {
-    const { handler, stats } = route;
+    const { handler } = route;
     if (handler.api.key === API_VERSIONS_KEY) noteSoftware(origin, request);
-    const served = this.#served(origin, route);
-    stats.requests++;
-    stats.requestBytes += frameBytes;
+    const served = this.#served(origin, route, frameBytes);
     try {
       const result = handler.handle(this.#options.rooms, served, request);
       if (result instanceof Promise) {
         result.then(
-          (response) => this.#finish(origin, route, served, response),
+          (response) => this.#finish(origin, served, response),
           (error) => this.#fail(origin, served, error),
         );
-      } else this.#finish(origin, route, served, result);
+      } else this.#finish(origin, served, result);
     } catch (error) {
       this.#fail(origin, served, error);
     }
     return served;
   }
 
-  #served(origin: Origin, { handler, stats }: Route): ServedRequest {
-    const { client, queue, header } = origin;
+  #served(origin: Origin, { handler, stats }: Route, frameBytes: number): ServedRequest {
+    const { client, queue, header, readMs } = origin;
+    stats.began(frameBytes);
     const served = new ServedRequest(
       client,
       queue,
       handler,
       stats,
-      this.#options.runtime.clock.monotonicMs(),
+      readMs,
       header.apiVersion,
       header.correlationId,
       header.clientId,
@@ -124,10 +122,9 @@ export class Dispatcher {
     return served;
   }
 
-  #finish(origin: Origin, route: Route, served: ServedRequest, response: unknown): void {
-    const { stats } = route;
-    stats.latencyMs.observe(this.#options.runtime.clock.monotonicMs() - served.startedMs);
-    if (route.countErrors(response, stats.errorCodes) > 0) stats.errorResponses++;
+  #finish(origin: Origin, served: ServedRequest, response: unknown): void {
+    const { stats } = served;
+    stats.ended(response, served.startedMs);
     if (response === undefined || served.queue.dead) return served.complete(undefined, 0);
     let parts: Uint8Array[];
     let bytes: number;
@@ -139,7 +136,7 @@ export class Dispatcher {
     } catch (error) {
       return this.#fail(origin, served, error);
     }
-    stats.responseBytes += bytes;
+    stats.answered(bytes);
     served.complete(parts, bytes);
   }
 
@@ -178,8 +175,7 @@ export class Dispatcher {
     const route = this.#routes[API_VERSIONS_KEY];
     if (header.apiKey === API_VERSIONS_KEY && route !== undefined) {
       header.clientId = null;
-      const served = this.#served(origin, route);
-      route.stats.requests++;
+      const served = this.#served(origin, route, 0);
       const writer = startResponse(served);
       route.handler.api.response.write(writer, unsupportedApiVersions(this.#options.handlers), 0);
       const bytes = writer.length;

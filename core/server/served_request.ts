@@ -1,5 +1,5 @@
 import type { AnyHandler, RequestContext } from "../handlers/handler.ts";
-import type { ApiStats } from "./api_stats.ts";
+import type { ApiMeter } from "./api_stats.ts";
 import type { ResponseQueue } from "./response_queue.ts";
 
 /** The only request that carries record batches, which are views of the frame. */
@@ -33,7 +33,7 @@ export class ServedRequest implements RequestContext {
     readonly client: Client,
     readonly queue: ResponseQueue,
     readonly handler: AnyHandler,
-    readonly stats: ApiStats,
+    readonly stats: ApiMeter,
     readonly startedMs: number,
     readonly apiVersion: number,
     readonly correlationId: number,

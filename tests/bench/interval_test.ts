@@ -13,6 +13,11 @@ Deno.test("medianInterval() takes the ranks of the sign test", () => {
   assertEquals(medianInterval([1.5, 0.5, 1, 2, 3, 99]).median, 1.75);
 });
 
+Deno.test("medianInterval() ends for thousands of values, as the normal distribution does", () => {
+  const { low, high } = medianInterval(upTo(2_500));
+  assertEquals([low, high], [1_201, 1_300]);
+});
+
 Deno.test("medianInterval() is sure of nothing below six values", () => {
   const { low, high } = medianInterval(upTo(5));
   assertEquals([low, high], [-Infinity, Infinity]);

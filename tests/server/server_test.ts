@@ -175,6 +175,30 @@ Deno.test("Dispatcher sends nothing for undefined, and keeps the order", async (
   await echoes.server.close();
 });
 
+Deno.test("Dispatcher measures a request from its arrival on, its waits included", async () => {
+  const waits = deferred<void>();
+  const echoes = new EchoServer([
+    echoHandler(HOLDING, async () => {
+      await waits.promise;
+      return { parts: [] };
+    }),
+  ]);
+  await echoes.server.start();
+  const client = echoes.network.connect();
+  await client.writeAll(frame(HOLDING, 1, pattern(1)));
+  await settle();
+  await echoes.runtime.advance(5);
+  await client.writeAll(frame(HOLDING, 2, pattern(1)));
+  await settle();
+  await echoes.runtime.advance(20);
+  waits.resolve();
+  for (const id of [1, 2]) assertEquals((await nextAnswer(client))?.correlationId, id);
+  const { latencyMs } = echoes.server.apiStats()[0]!;
+  assertEquals([latencyMs.count, latencyMs.max, latencyMs.sum], [2, 25, 45]);
+  client.close();
+  await echoes.server.close();
+});
+
 Deno.test("createServer() closes connections above the limit", async () => {
   const echoes = new EchoServer([echoing], { maxConnections: 2 });
   await echoes.server.start();
