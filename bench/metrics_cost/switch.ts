@@ -15,8 +15,8 @@ export function installSwitch(): void {
   meter.began = function (frameBytes) {
     if (measuring.on) began.call(this, frameBytes);
   };
-  meter.ended = function (response, startedMs) {
-    if (measuring.on) ended.call(this, response, startedMs);
+  meter.ended = function (response, startedMs, nowMs) {
+    if (measuring.on) ended.call(this, response, startedMs, nowMs);
   };
   meter.answered = function (responseBytes) {
     if (measuring.on) answered.call(this, responseBytes);

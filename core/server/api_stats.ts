@@ -1,6 +1,6 @@
 import type { AnyApi } from "../protocol/api.ts";
 import { type CountErrors, errorCounter } from "../protocol/response_errors.ts";
-import { type Clock, LatencyHistogram } from "../runtime/mod.ts";
+import { LatencyHistogram } from "../runtime/mod.ts";
 
 /** Counters of one API since start, over all connections and versions; metrics read them. */
 export interface ApiStats {
@@ -32,7 +32,7 @@ export class ApiMeter implements ApiStats {
   readonly latencyMs = new LatencyHistogram();
   readonly #countErrors: CountErrors;
 
-  constructor(api: AnyApi, readonly clock: Clock) {
+  constructor(api: AnyApi) {
     this.apiKey = api.key;
     this.name = api.name;
     this.#countErrors = errorCounter(api);
@@ -44,9 +44,9 @@ export class ApiMeter implements ApiStats {
     this.requestBytes += frameBytes;
   }
 
-  /** Its handler has come to an answer. The clock is the dearest part of measuring: one look. */
-  ended(response: unknown, startedMs: number): void {
-    this.latencyMs.observe(this.clock.monotonicMs() - startedMs);
+  /** Its handler has come to an answer, at `nowMs`. */
+  ended(response: unknown, startedMs: number, nowMs: number): void {
+    this.latencyMs.observe(nowMs - startedMs);
     if (this.#countErrors(response, this.errorCodes) > 0) this.errorResponses++;
   }
 

@@ -47,7 +47,7 @@ export class Dispatcher {
     this.#options = options;
     for (const handler of options.handlers) {
       const { api } = handler;
-      this.#routes[api.key] = { handler, stats: new ApiMeter(api, options.runtime.clock) };
+      this.#routes[api.key] = { handler, stats: new ApiMeter(api) };
     }
   }
 
@@ -124,7 +124,8 @@ export class Dispatcher {
 
   #finish(origin: Origin, served: ServedRequest, response: unknown): void {
     const { stats } = served;
-    stats.ended(response, served.startedMs);
+    served.endedMs = this.#options.runtime.clock.monotonicMs();
+    stats.ended(response, served.startedMs, served.endedMs);
     if (response === undefined || served.queue.dead) return served.complete(undefined, 0);
     let parts: Uint8Array[];
     let bytes: number;

@@ -25,10 +25,13 @@ export class GatherWriter {
     return this.#writing;
   }
 
-  /** Resolves when all bytes were taken; rejects when the connection is gone. One at a time. */
-  async write(parts: readonly Uint8Array[]): Promise<void> {
+  /**
+   * Resolves when all bytes were taken; rejects when the connection is gone. One at a time: at
+   * `readyMs` there was something to write, and it starts then or when the one before has ended.
+   */
+  async write(parts: readonly Uint8Array[], readyMs: number): Promise<void> {
     this.#writing = true;
-    this.progressMs = this.clock.monotonicMs();
+    this.progressMs = Math.max(this.progressMs, readyMs);
     let scratch: FrameBuffer | undefined;
     try {
       if (parts.length === 1) return await this.#writeAll(parts[0]!);

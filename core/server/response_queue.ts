@@ -89,7 +89,7 @@ export class ResponseQueue {
       while (!this.#dead) {
         const parts = this.#takeBatch();
         if (this.#batch.length === 0) break;
-        if (parts.length > 0) await this.writer.write(parts);
+        if (parts.length > 0) await this.writer.write(parts, this.#batchReadyMs());
         this.#settleBatch();
       }
     } catch (error) {
@@ -121,6 +121,13 @@ export class ResponseQueue {
       }
     }
     return all ?? first ?? [];
+  }
+
+  /** When the last of the batch became ready; ready requests wait for unready ones before them. */
+  #batchReadyMs(): number {
+    let readyMs = 0;
+    for (const { endedMs } of this.#batch) readyMs = Math.max(readyMs, endedMs);
+    return readyMs;
   }
 
   #advance(): void {

@@ -28,6 +28,8 @@ export class ServedRequest implements RequestContext {
   /** The whole response, size prefix included; undefined: none is sent. */
   parts: readonly Uint8Array[] | undefined;
   bytes = 0;
+  /** When its handler was through; its writer need not ask the clock again. */
+  endedMs: number;
 
   constructor(
     readonly client: Client,
@@ -38,7 +40,9 @@ export class ServedRequest implements RequestContext {
     readonly apiVersion: number,
     readonly correlationId: number,
     readonly clientId: string | null,
-  ) {}
+  ) {
+    this.endedMs = startedMs;
+  }
 
   get remoteAddress(): string {
     return this.client.remoteAddress;
