@@ -42,7 +42,7 @@ const RELEASES_PARALLEL = 64;
 /** Those of them that have records to rewrite: most of it while they are led on. */
 const REWRITES_PARALLEL = 8;
 /** Those of them that nobody leads for the moment: few, so that each moment is short. */
-const HAND_OVERS_PARALLEL = 4;
+const HAND_OVERS_PARALLEL = 2;
 
 export interface OwnershipOptions extends TakeoverOptions {
   readonly assignments: AssignmentView;
