@@ -153,12 +153,17 @@ export function encodeUtf8(text: string): Uint8Array {
   return utf8.encode(text);
 }
 
+/** Bytes of a gather list. */
+export function lengthOf(parts: readonly Uint8Array[]): number {
+  let bytes = 0;
+  for (const part of parts) bytes += part.length;
+  return bytes;
+}
+
 /** One array out of a gather list; sized first, written once. */
 export function concat(parts: readonly Uint8Array[]): Uint8Array {
   if (parts.length === 1) return parts[0]!;
-  let length = 0;
-  for (const part of parts) length += part.length;
-  const whole = new Uint8Array(length);
+  const whole = new Uint8Array(lengthOf(parts));
   let at = 0;
   for (const part of parts) {
     whole.set(part, at);

@@ -71,7 +71,8 @@ async function serveFetch(
     const { fetchBytes, runtime } = rooms;
     await readPartitions(context, fetches, isolation, maxBytes, fetchBytes, runtime.log);
   }
-  await Promise.all(fetches.map((one) => one.confirm()));
+  const denying = fetches.filter((one) => one.deniesWhatFollows);
+  if (denying.length > 0) await Promise.all(denying.map((one) => one.confirm()));
   if (request.maxWaitMs > 0 && failsForTheStore(fetches)) {
     const pauseMs = Math.min(request.maxWaitMs, STORAGE_ERROR_PAUSE_MS);
     await sleep(rooms.runtime.timers, pauseMs, signal);

@@ -5,6 +5,7 @@
  *
  * With a gate, reads fail at once while the store is unavailable, those that wait included.
  */
+import { lengthOf } from "../bytes/mod.ts";
 import type { Runtime, Timer } from "../runtime/runtime.ts";
 import {
   type ByteRange,
@@ -230,10 +231,4 @@ function follow(signal: AbortSignal | undefined, abort: AbortController): () => 
   if (signal.aborted) onAbort();
   else signal.addEventListener("abort", onAbort, { once: true });
   return () => signal.removeEventListener("abort", onAbort);
-}
-
-function lengthOf(parts: readonly Uint8Array[]): number {
-  let bytes = 0;
-  for (const part of parts) bytes += part.length;
-  return bytes;
 }

@@ -3,6 +3,7 @@
  * changes nothing, offers `getInto` only where the inner store does, and allocates nothing per call
  * beyond its promise.
  */
+import { lengthOf } from "../bytes/mod.ts";
 import type { Clock } from "../runtime/runtime.ts";
 import type {
   ByteRange,
@@ -225,10 +226,4 @@ export class ObservedStore implements ObjectStore {
 
 function isRetry(options: CallOptions | undefined): boolean {
   return (options?.attempt ?? 0) > 0;
-}
-
-function lengthOf(parts: readonly Uint8Array[]): number {
-  let bytes = 0;
-  for (const part of parts) bytes += part.length;
-  return bytes;
 }

@@ -61,6 +61,9 @@ Deno.test("simulation of many seeds meets what it is there for", async () => {
   for (const [what, count] of Object.entries(seen)) assert(count > 3, `${what}: ${count}`);
 });
 
+/** A quick store some of whose writes arrive late, or twice. */
+const LATE_WRITES = { latencyMaxMs: 4, slowChance: 0, lateChance: 0.1, duplicateChance: 0.1 };
+
 function mergesCutOff(plan: Plan): Plan {
   return {
     ...plan,
@@ -70,13 +73,7 @@ function mergesCutOff(plan: Plan): Plan {
     zombieChance: 0.4,
     restartDelayMaxMs: 20,
     clients: { ...plan.clients, partitions: 1, trim: undefined, fileDeleteDelayMs: 0 },
-    store: {
-      ...plan.store,
-      latencyMaxMs: 4,
-      slowChance: 0,
-      lateChance: 0.1,
-      duplicateChance: 0.1,
-    },
+    store: { ...plan.store, ...LATE_WRITES },
     broker: {
       ...plan.broker,
       compactionIntervalMs: 100,
@@ -135,13 +132,7 @@ const corners: Record<string, (plan: Plan) => Plan> = {
     zombieChance: 0,
     restartDelayMaxMs: 20,
     clients: { ...plan.clients, partitions: 3, trim: undefined },
-    store: {
-      ...plan.store,
-      latencyMaxMs: 4,
-      slowChance: 0,
-      lateChance: 0.1,
-      duplicateChance: 0.1,
-    },
+    store: { ...plan.store, ...LATE_WRITES },
     broker: { ...plan.broker, compactionIntervalMs: 100, segmentBytes: 1_024, walBytes: 2_048 },
   }),
   "merges that are cut off, and carried out by others": mergesCutOff,

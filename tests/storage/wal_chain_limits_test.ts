@@ -3,10 +3,10 @@ import { ErrorCode } from "../../core/protocol/errors.ts";
 import { slotKey } from "../../core/storage/keys.ts";
 import { StoreError } from "../../core/storage/object_store.ts";
 import { type ChainOptions, WalChain } from "../../core/storage/wal/chain.ts";
-import { SlabPool } from "../../core/storage/wal/slab_pool.ts";
 import { MemoryObjects, memoryStore } from "../../drivers/storage/memory/driver.ts";
 import { manualRuntime } from "../runtime/manual_runtime.ts";
 import { batchRow } from "./batch_row.ts";
+import { chainOptions } from "./chain_options.ts";
 
 const SINK = { topicId: "AAECAwQFBgcICQoLDA0ODw", partition: 0, committed: () => {} };
 
@@ -15,18 +15,9 @@ function setup(overrides: Partial<ChainOptions> = {}) {
   const objects = new MemoryObjects();
   const store = memoryStore(objects, runtime);
   const chain = new WalChain({
-    runtime,
-    store,
-    namespace: "ns",
-    brokerId: 1,
-    brokerEpoch: 4,
-    pool: new SlabPool(2),
+    ...chainOptions(runtime, store),
     commitBytes: 1_000,
-    parallel: 2,
-    spacingMs: 0,
     uncommittedBytesMax: 2_000,
-    onCommitted: () => {},
-    onFenced: () => {},
     ...overrides,
   });
   let offset = 0;

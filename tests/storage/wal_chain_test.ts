@@ -7,9 +7,10 @@ import type { RowSink, WalObject } from "../../core/storage/wal/commit.ts";
 import { WalChain } from "../../core/storage/wal/chain.ts";
 import type { BatchRow } from "../../core/storage/wal/format.ts";
 import { sealChain, startBehindLostMark } from "../../core/storage/wal/seal.ts";
-import { SLAB_BYTES, SlabPool } from "../../core/storage/wal/slab_pool.ts";
+import { SLAB_BYTES } from "../../core/storage/wal/slab_pool.ts";
 import { MemoryObjects, memoryStore } from "../../drivers/storage/memory/driver.ts";
 import { batchRow } from "./batch_row.ts";
+import { chainOptions } from "./chain_options.ts";
 
 const runtime = systemRuntime(systemLog("error", true));
 const TOPIC = "AAECAwQFBgcICQoLDA0ODw";
@@ -64,16 +65,7 @@ function setup(overrides: Partial<{ commitBytes: number; parallel: number }> = {
   const committed: WalObject[] = [];
   let fenced = false;
   const chain = new WalChain({
-    runtime,
-    store,
-    namespace: "ns",
-    brokerId: 1,
-    brokerEpoch: 4,
-    pool: new SlabPool(2),
-    commitBytes: 1 << 20,
-    parallel: 2,
-    spacingMs: 0,
-    uncommittedBytesMax: 8 << 20,
+    ...chainOptions(runtime, store),
     onCommitted: (object) => void committed.push(object),
     onFenced: () => {
       fenced = true;

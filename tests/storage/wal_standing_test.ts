@@ -5,10 +5,10 @@ import { type ObjectStore, StoreError } from "../../core/storage/object_store.ts
 import { WalChain } from "../../core/storage/wal/chain.ts";
 import { sealChain } from "../../core/storage/wal/seal.ts";
 import { Standing } from "../../core/storage/wal/sealed.ts";
-import { SlabPool } from "../../core/storage/wal/slab_pool.ts";
 import { MemoryObjects, memoryStore } from "../../drivers/storage/memory/driver.ts";
 import { manualRuntime } from "../runtime/manual_runtime.ts";
 import { batchRow } from "./batch_row.ts";
+import { chainOptions } from "./chain_options.ts";
 
 const SPACING_MS = 250;
 
@@ -28,20 +28,7 @@ function setup() {
       return inner.putIfAbsent(key, body, o);
     },
   };
-  const chain = new WalChain({
-    runtime,
-    store,
-    namespace: "ns",
-    brokerId: 1,
-    brokerEpoch: 4,
-    pool: new SlabPool(2),
-    commitBytes: 1 << 20,
-    parallel: 2,
-    spacingMs: SPACING_MS,
-    uncommittedBytesMax: 8 << 20,
-    onCommitted: () => {},
-    onFenced: () => {},
-  });
+  const chain = new WalChain({ ...chainOptions(runtime, store), spacingMs: SPACING_MS });
   const sink = { topicId: "AAECAwQFBgcICQoLDA0ODw", partition: 0, committed: () => {} };
   const append = (offset: number) =>
     chain.append(sink, batchRow(offset), new Uint8Array(100), 0, 100).done.promise;

@@ -85,18 +85,17 @@ export class PartitionFetch implements FetchOutcome {
   }
 
   /** Whether the reader is told that what it looks for, or has, is not in the log. */
-  get #deniesWhatFollows(): boolean {
+  get deniesWhatFollows(): boolean {
     const { log, target, diverging, errorCode } = this;
     if (log === undefined || diverging) return diverging;
     return errorCode === ErrorCode.OFFSET_OUT_OF_RANGE && target.fetchOffset >= log.logStartOffset;
   }
 
   /**
-   * A reader gives its position up at such an answer. Where this broker was taken over from, and
-   * does not know it, the reader may have it from whoever leads now.
+   * For an answer that denies: a reader gives its position up at it. Where this broker was taken
+   * over from, and does not know it, the reader may have it from whoever leads now.
    */
   async confirm(): Promise<void> {
-    if (!this.#deniesWhatFollows) return;
     const code = await this.log!.confirm();
     if (code === 0) return;
     this.errorCode = code;

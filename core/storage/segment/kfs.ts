@@ -11,7 +11,7 @@
  * The format is compatibility-sensitive: tests/storage/segment_format_test.ts pins its bytes. A new
  * layout takes a new version number, and readers go on reading version 1.
  */
-import { crc32c, MalformedError, Reader, Writer } from "../../bytes/mod.ts";
+import { crc32c, lengthOf, MalformedError, Reader, Writer } from "../../bytes/mod.ts";
 import { invariant } from "../../runtime/assert.ts";
 
 export const SEGMENT_HEADER_BYTES = 32;
@@ -63,8 +63,7 @@ export function encodeSegment(
   footer.int64(head.lastOffset);
   footer.uint32(END_MAGIC);
   const parts = [...header.finish(), ...body, ...footer.finish()];
-  let bytes = 0;
-  for (const part of parts) bytes += part.length;
+  const bytes = lengthOf(parts);
   invariant(bytes <= SEGMENT_BYTES_MAX, "a segment is longer than its index can address");
   return parts;
 }

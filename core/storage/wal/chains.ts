@@ -7,7 +7,7 @@ import {
   slotOfKey,
   walPrefix,
 } from "../keys.ts";
-import type { ObjectStore } from "../object_store.ts";
+import type { CallOptions, ObjectStore } from "../object_store.ts";
 
 export interface FoundChain {
   readonly brokerEpoch: number;
@@ -39,6 +39,27 @@ export async function chainsAbove(
   }
 }
 
+interface ChainName {
+  readonly brokerId: number;
+  readonly brokerEpoch: number;
+}
+
+/** The chain's slots that are there from `from` on, in order, with their sizes. */
+export async function* slotsFrom(
+  store: ObjectStore,
+  namespace: string,
+  { brokerId, brokerEpoch }: ChainName,
+  from: number,
+  options: CallOptions,
+): AsyncGenerator<{ readonly slot: number; readonly size: number }> {
+  const prefix = chainPrefix(namespace, brokerId, brokerEpoch);
+  const after = from === 0 ? undefined : slotKey(namespace, brokerId, brokerEpoch, from - 1);
+  for await (const { key, size } of store.list(prefix, after, options)) {
+    const slot = slotOfKey(key);
+    if (slot !== undefined) yield { slot, size };
+  }
+}
+
 /**
  * Where a chain begins whose low-water mark went back, while its owner is dead: the longest run of
  * slots without a gap from the mark on. A shorter one is what a deletion that was cut off left, or
@@ -48,19 +69,13 @@ export async function chainsAbove(
 export async function startBehindOldMark(
   store: ObjectStore,
   namespace: string,
-  { brokerId, brokerEpoch }: { readonly brokerId: number; readonly brokerEpoch: number },
+  chain: ChainName,
   lowWaterSlot: number,
   signal: AbortSignal,
 ): Promise<number | undefined> {
-  const prefix = chainPrefix(namespace, brokerId, brokerEpoch);
-  const after = lowWaterSlot === 0
-    ? undefined
-    : slotKey(namespace, brokerId, brokerEpoch, lowWaterSlot - 1);
   let longest: { start: number; end: number } | undefined;
   let run = { start: -1, end: -1 };
-  for await (const { key } of store.list(prefix, after, { signal })) {
-    const slot = slotOfKey(key);
-    if (slot === undefined) continue;
+  for await (const { slot } of slotsFrom(store, namespace, chain, lowWaterSlot, { signal })) {
     if (slot !== run.end) run = { start: slot, end: slot };
     run.end = slot + 1;
     if (longest === undefined || run.end - run.start >= longest.end - longest.start) longest = run;

@@ -5,9 +5,10 @@
  */
 import { COMMITS_PARALLEL_MAX } from "../../config/limits.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
-import { chainPrefix, slotKey, slotOfKey } from "../keys.ts";
+import { slotKey } from "../keys.ts";
 import { type ObjectStore, StoreError } from "../object_store.ts";
 import { persist } from "../retry.ts";
+import { slotsFrom } from "./chains.ts";
 import { encodeSlotFooter, encodeSlotHeader, type SlotFooter } from "./format.ts";
 import { readSlotFooter } from "./slot_reader.ts";
 
@@ -179,14 +180,10 @@ async function listSlots(
   from: number,
   attempt: number,
 ): Promise<Map<number, number>> {
-  const prefix = chainPrefix(o.namespace, chain.brokerId, chain.brokerEpoch);
-  const after = from === 0
-    ? undefined
-    : slotKey(o.namespace, chain.brokerId, chain.brokerEpoch, from - 1);
+  const options = { signal: o.signal, attempt };
   const sizes = new Map<number, number>();
-  for await (const { key, size } of o.store.list(prefix, after, { signal: o.signal, attempt })) {
-    const slot = slotOfKey(key);
-    if (slot !== undefined) sizes.set(slot, size);
+  for await (const { slot, size } of slotsFrom(o.store, o.namespace, chain, from, options)) {
+    sizes.set(slot, size);
   }
   return sizes;
 }

@@ -10,7 +10,7 @@
  * as long as no record of g can exist. Records count up to the first that is broken or of another
  * generation. A record is never rewritten; appending changes no byte before it.
  */
-import { crc32c } from "../../../core/bytes/mod.ts";
+import { crc32c, lengthOf } from "../../../core/bytes/mod.ts";
 
 /** What a record says of its key; the last record of a key holds. */
 export const RecordKind = {
@@ -88,8 +88,7 @@ export function draftRecord(
   body: readonly Uint8Array[],
 ): Uint8Array {
   const keyUtf8 = utf8.encode(key);
-  let bodyBytes = 0;
-  for (const part of body) bodyBytes += part.length;
+  const bodyBytes = lengthOf(body);
   const record = new Uint8Array(recordBytes(keyUtf8.length, bodyBytes));
   const view = viewOf(record);
   view.setUint32(0, RECORD_MAGIC, true);

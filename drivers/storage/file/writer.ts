@@ -4,6 +4,7 @@
  * folder). A put renames instead. Small creates go to a journal (create_journal.ts), which
  * makes files of them later.
  */
+import { lengthOf } from "../../../core/bytes/mod.ts";
 import { Semaphore } from "../../../core/runtime/mod.ts";
 import { StoreError } from "../../../core/storage/object_store.ts";
 import { writeBody, writeInSteps } from "./body.ts";
@@ -54,8 +55,7 @@ export class FileWriter implements CheckpointHost {
       end();
       return "exists";
     }
-    let bytes = 0;
-    for (const part of body) bytes += part.length;
+    const bytes = lengthOf(body);
     // A key has at most 3 bytes of UTF-8 a character.
     const small = bytes <= JOURNAL_BODY_BYTES_MAX &&
       this.#journal?.accepts(recordBytes(key.length * 3, bytes));
@@ -249,10 +249,8 @@ export class FileWriter implements CheckpointHost {
 
   async #fill(body: readonly Uint8Array[]): Promise<TempFile> {
     const temp = await this.temps.take();
-    let bytes = 0;
-    for (const part of body) bytes += part.length;
     try {
-      if (bytes <= SYNC_AT_ONCE_BYTES_MAX) await writeBody(temp.file, body);
+      if (lengthOf(body) <= SYNC_AT_ONCE_BYTES_MAX) await writeBody(temp.file, body);
       else await writeInSteps(temp.file, body, () => this.#journal?.underWay);
       return temp;
     } catch (error) {

@@ -2,6 +2,7 @@
  * `memory`: objects in this process, for tests and simulation. `MemoryObjects` is the bucket and
  * outlives brokers; `memoryStore` is one broker's way to it, with the faults of that way.
  */
+import { lengthOf } from "../../../core/bytes/mod.ts";
 import type { Runtime } from "../../../core/runtime/mod.ts";
 import type {
   ByteRange,
@@ -281,9 +282,7 @@ class MemoryDriver implements MemoryStore {
 
 /** Always a copy: the caller's slabs are used again as soon as the call settles. */
 function joined(parts: readonly Uint8Array[]): Uint8Array {
-  let length = 0;
-  for (const part of parts) length += part.length;
-  const whole = new Uint8Array(length);
+  const whole = new Uint8Array(lengthOf(parts));
   let at = 0;
   for (const part of parts) {
     whole.set(part, at);
