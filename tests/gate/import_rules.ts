@@ -82,7 +82,7 @@ export const ROOMS: Readonly<Record<string, RoomRule>> = {
   },
   "drivers/metadata/etcd": {
     imports: [...LOW, "core/metadata"],
-    packages: ["etcd3", "node:buffer"],
+    packages: ["etcd3", "node:buffer", "node:http2", "node:timers"],
   },
   "drivers/mod.ts": {
     imports: [

@@ -1,6 +1,8 @@
 import { assert, assertEquals } from "@std/assert";
 import protobuf from "protobufjs";
 import { MESSAGES, SERVICES } from "../../plugins/control/schema.ts";
+import { waitUntil } from "../clients/wait_until.ts";
+import { HostedBroker } from "./hosted.ts";
 
 const PROTO = new URL("../../docs/formats/control.proto", import.meta.url);
 
@@ -32,4 +34,20 @@ Deno.test("MESSAGES and SERVICES are those of docs/formats/control.proto", () =>
     })),
   ]));
   assertEquals(methods, SERVICES as unknown as typeof methods);
+});
+
+Deno.test("control says which file of its TLS is missing", async () => {
+  await using broker = await HostedBroker.open({
+    controlAddr: "127.0.0.1:0",
+    controlCertFile: "/nowhere/cert.pem",
+    controlKeyFile: "/nowhere/key.pem",
+  });
+  await waitUntil(
+    "the sentence",
+    () =>
+      broker.scene.log.lines.some(({ fields }) =>
+        /KAFSCALE_CONTROL_CERT_FILE names \/nowhere\/cert.pem, which cannot be read/
+          .test(String(fields?.["error"]))
+      ) || undefined,
+  );
 });

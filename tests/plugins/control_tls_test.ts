@@ -84,19 +84,3 @@ Deno.test("control asks for certificates of its authority where one is named", C
     assertMatch(await call(port, credentials.createSsl(ca)), /UNAVAILABLE/);
   });
 });
-
-Deno.test("control says which file of its TLS is missing", async () => {
-  await using broker = await HostedBroker.open({
-    controlAddr: "127.0.0.1:0",
-    controlCertFile: "/nowhere/cert.pem",
-    controlKeyFile: "/nowhere/key.pem",
-  });
-  await waitUntil(
-    "the sentence",
-    () =>
-      broker.scene.log.lines.some(({ fields }) =>
-        /KAFSCALE_CONTROL_CERT_FILE names \/nowhere\/cert.pem, which cannot be read/
-          .test(String(fields?.["error"]))
-      ) || undefined,
-  );
-});

@@ -83,6 +83,11 @@ function append(chain: WalChain, sink: Sink, baseOffset: number, bytes: Uint8Arr
 const bytesOf = (length: number, fill: number) => new Uint8Array(length).fill(fill);
 const turn = () => new Promise((resolve) => setTimeout(resolve, 5));
 
+/** Until so many uploads have been asked for, however busy the machine is. */
+async function sent(pending: Setup["pending"], count: number) {
+  do await turn(); while (pending.length < count);
+}
+
 async function settled(promise: Promise<unknown>): Promise<boolean> {
   let done = false;
   promise.then(() => done = true);
@@ -95,7 +100,7 @@ Deno.test("append() makes one object of all that arrives in a turn", async () =>
   const sinks = [new Sink(0), new Sink(1)];
   append(chain, sinks[0]!, 0, bytesOf(100, 1));
   const last = append(chain, sinks[1]!, 0, bytesOf(50, 2));
-  await turn();
+  await sent(pending, 1);
   assertEquals(pending.length, 1);
   assertEquals(await settled(last.commit.done.promise), false);
   await pending[0]!.go();
@@ -114,7 +119,7 @@ Deno.test("commits are acknowledged strictly in slot order", async () => {
   const sink = new Sink(0);
   const first = append(chain, sink, 0, bytesOf(1000, 1)).commit;
   const second = append(chain, sink, 1, bytesOf(1000, 2)).commit;
-  await turn();
+  await sent(pending, 2);
   assertEquals(pending.map(({ key }) => key), [slotKey("ns", 1, 4, 0), slotKey("ns", 1, 4, 1)]);
   await pending[1]!.go();
   assertEquals(await settled(second.done.promise), false);
@@ -127,7 +132,7 @@ Deno.test("no more than `parallel` uploads are in flight", async () => {
   const { chain, pending } = setup({ commitBytes: 1000 });
   const sink = new Sink(0);
   for (let offset = 0; offset < 5; offset++) append(chain, sink, offset, bytesOf(1000, offset));
-  await turn();
+  await sent(pending, 2);
   assertEquals(pending.length, 2);
   for (let at = 0; at < 5; at++) {
     await pending[at]!.go();
@@ -139,9 +144,9 @@ Deno.test("no more than `parallel` uploads are in flight", async () => {
 Deno.test("a lost reply is resolved by the nonce in the slot", async () => {
   const { chain, pending, fenced } = setup();
   const { commit } = append(chain, new Sink(0), 0, bytesOf(10, 1));
-  await turn();
+  await sent(pending, 1);
   await pending[0]!.go("lose");
-  while (pending.length < 2) await turn();
+  await sent(pending, 2);
   await pending[1]!.go();
   assertEquals(await commit.done.promise, 0);
   assertEquals(fenced(), false);
@@ -151,7 +156,7 @@ Deno.test("a failed upload is tried again until it is stored", async () => {
   const { chain, pending } = setup();
   const { commit } = append(chain, new Sink(0), 0, bytesOf(10, 1));
   for (let attempt = 0; attempt < 3; attempt++) {
-    while (pending.length <= attempt) await turn();
+    await sent(pending, attempt + 1);
     await pending[attempt]!.go(attempt < 2 ? "fail" : undefined);
   }
   assertEquals(await commit.done.promise, 0);
@@ -213,7 +218,7 @@ Deno.test("a batch that straddles slabs is stored whole", async () => {
   for (let at = 0; at < big.length; at++) big[at] = at * 7;
   append(chain, sink, 0, bytesOf(777, 3));
   const { row, commit } = append(chain, sink, 1, big);
-  await turn();
+  await sent(pending, 1);
   await pending[0]!.go();
   await commit.done.promise;
   const stored = objects.get(slotKey("ns", 1, 4, 0))!;
@@ -243,7 +248,7 @@ Deno.test("sealChain() returns the committed slots and fences their owner", asyn
   const sink = new Sink(3);
   for (let offset = 0; offset < 3; offset++) {
     const { commit } = append(chain, sink, offset, bytesOf(1000, offset));
-    await turn();
+    await sent(pending, offset + 1);
     await pending[offset]!.go();
     await commit.done.promise;
   }
@@ -252,7 +257,7 @@ Deno.test("sealChain() returns the committed slots and fences their owner", asyn
   assertEquals(slots.map((slot) => slot.footer.slot), [0, 1, 2]);
   assertEquals(slots[2]!.footer.partitions[0]!.rows[0]!.baseOffset, 2);
   const late = append(chain, sink, 3, bytesOf(1000, 9)).commit;
-  await turn();
+  await sent(pending, 4);
   await pending[3]!.go();
   assertEquals(await late.done.promise, ErrorCode.NOT_LEADER_OR_FOLLOWER);
   assert(fenced());
@@ -266,7 +271,7 @@ async function busyOwner(slots: number, ahead: number) {
   let offset = 0;
   const go = async () => {
     const { commit } = append(chain, sink, offset, bytesOf(1000, offset));
-    await turn();
+    await sent(pending, offset + 1);
     await pending[offset++]!.go();
     return await commit.done.promise;
   };
@@ -343,7 +348,7 @@ Deno.test("sealChain() leaves an owner alone that is back and at work", async ()
   const sink = new Sink(3);
   const go = async (offset: number) => {
     const { commit } = append(chain, sink, offset, bytesOf(1000, offset));
-    await turn();
+    await sent(pending, offset + 1);
     await pending[offset]!.go();
     await commit.done.promise;
   };
@@ -368,7 +373,7 @@ Deno.test("sealChain() ends the chain at its first gap", async () => {
   const { chain, pending, objects } = setup({ commitBytes: 1000, parallel: 3 });
   const sink = new Sink(0);
   const commits = [0, 1, 2].map((at) => append(chain, sink, at, bytesOf(1000, at)).commit);
-  await turn();
+  await sent(pending, 1);
   await pending[0]!.go();
   await pending[2]!.go();
   const id = { brokerId: 1, brokerEpoch: 4, lowWaterSlot: 0 };
@@ -383,7 +388,7 @@ Deno.test("sealChain() never looks below the low-water mark", async () => {
   const { chain, pending, objects } = setup({ commitBytes: 1000 });
   for (let offset = 0; offset < 3; offset++) {
     const { commit } = append(chain, new Sink(0), offset, bytesOf(1000, offset));
-    await turn();
+    await sent(pending, offset + 1);
     await pending[offset]!.go();
     await commit.done.promise;
   }

@@ -9,11 +9,13 @@
  * - it names an IP address in the TLS handshake, which Deno refuses: the name is left out;
  * - each of its services has a channel of its own: the first one's is handed to the others;
  * - a channel that is closed while it is connecting leaves timers behind: close() waits for them.
+ * For one of Deno's there is http2_sessions.ts.
  */
 import { Buffer } from "node:buffer";
 import { Etcd3 } from "etcd3";
 import { type Runtime, sleep } from "../../../core/runtime/mod.ts";
 import { EtcdFault, faultOf, loginError, Status } from "./errors.ts";
+import { endSessionsLater } from "./http2_sessions.ts";
 import type { EtcdSettings, TlsFiles } from "./settings.ts";
 
 /** Services of etcd's API that are used here, as etcd3 names them. */
@@ -119,6 +121,7 @@ export class Channel {
     this.endpoint = endpoint;
     this.#settings = settings;
     this.#runtime = runtime;
+    endSessionsLater();
     this.#etcd = new Stubs({
       hosts: endpoint,
       // read anew for every stub
