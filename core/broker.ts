@@ -7,7 +7,7 @@ import { advertisedAddress, type Config } from "./config/mod.ts";
 import { FETCH_BYTES_IN_FLIGHT_MAX } from "./config/limits.ts";
 import { logHoldings } from "./cluster/log_holdings.ts";
 import { type ClusterNode, FencedError } from "./cluster/node.ts";
-import { adopt, checkAlone, join, recover } from "./cluster/recovery.ts";
+import { adopt, checkAlone, type Incarnation, join, recover } from "./cluster/recovery.ts";
 import { singleNode } from "./cluster/single_node.ts";
 import { GroupCoordinator } from "./groups/coordinator.ts";
 import { shardOf } from "./groups/shards.ts";
@@ -22,6 +22,7 @@ import { raiseLowWater } from "./metadata/brokers.ts";
 import { identify } from "./metadata/metadata_check.ts";
 import type { MetadataStore } from "./metadata/metadata_store.ts";
 import { ProducerIds } from "./metadata/producer_ids.ts";
+import { SeenMetadata } from "./metadata/seen_metadata.ts";
 import { TopicRegistry } from "./metadata/topics.ts";
 import type { Backups, BrokerView } from "./plugin/broker_view.ts";
 import { type ServingParts, viewOf } from "./plugin/view.ts";
@@ -90,6 +91,7 @@ class BrokerProcess implements Broker {
   readonly #abort = new AbortController();
   readonly #stopping: (() => Promise<void> | void)[] = [];
   readonly #store: GuardedStore;
+  readonly #metadata: SeenMetadata;
   readonly #startedAtMs: number;
   #chain: WalChain | undefined;
   #server: Server | undefined;
@@ -117,13 +119,15 @@ class BrokerProcess implements Broker {
       health,
       readOnly: config.readOnly,
     });
+    this.#metadata = new SeenMetadata(options.metadata);
     this.#startedAtMs = runtime.clock.wallMs();
     this.#stopping.push(() => this.#store.stop());
   }
 
   get #drivers(): BrokerDrivers {
-    const { config, runtime, metadata } = this.options;
-    return { config, runtime, metadata, store: this.#store, signal: this.#abort.signal };
+    const { config, runtime } = this.options;
+    const signal = this.#abort.signal;
+    return { config, runtime, metadata: this.#metadata, store: this.#store, signal };
   }
 
   get storeView(): StoreView {
@@ -131,7 +135,8 @@ class BrokerProcess implements Broker {
   }
 
   async start(): Promise<void> {
-    const { config, runtime, metadata } = this.options;
+    const { config, runtime } = this.options;
+    const metadata = this.#metadata;
     const { patient: store } = this.#store;
     const { namespace, brokerId } = config;
     const signal = this.#abort.signal;
@@ -153,7 +158,7 @@ class BrokerProcess implements Broker {
       forget: (key) => cache.invalidate(key),
       signal,
     });
-    const chain = this.#openChain(incarnation.brokerEpoch, commits, (object, commit) => {
+    const chain = this.#openChain(incarnation, commits, (object, commit) => {
       ledger.addOwn(object);
       keepForReads(cache, object, commit);
     });
@@ -219,12 +224,12 @@ class BrokerProcess implements Broker {
   }
 
   #openChain(
-    brokerEpoch: number,
+    incarnation: Incarnation,
     pool: Slabs,
     onCommitted: (object: WalObject, commit: Commit) => void,
   ): WalChain {
     const onFenced = () => this.#fatal(new FencedError());
-    const chain = walChain(this.#drivers, brokerEpoch, pool, onCommitted, onFenced);
+    const chain = walChain(this.#drivers, incarnation, pool, onCommitted, onFenced);
     this.#chain = chain;
     this.#stopping.push(() => chain.close());
     return chain;
@@ -235,7 +240,8 @@ class BrokerProcess implements Broker {
     logs: Logs,
     node: ClusterNode | undefined,
   ): Promise<{ rooms: Rooms; server: Server }> {
-    const { config, runtime, metadata } = this.options;
+    const { config, runtime } = this.options;
+    const metadata = this.#metadata;
     const sharded = node !== undefined;
     const groups = new GroupCoordinator({
       runtime,
@@ -285,7 +291,7 @@ class BrokerProcess implements Broker {
     const { view, end } = viewOf({
       ...this.#parts,
       store: this.#store,
-      metadata: this.options.metadata,
+      metadata: this.#metadata,
       backups: this.options.backups,
       version: this.options.version ?? "unknown",
       startedAtMs: this.#startedAtMs,

@@ -10,13 +10,14 @@ import {
   UNCOMMITTED_BYTES_MAX,
 } from "./config/limits.ts";
 import { ClusterNode } from "./cluster/node.ts";
+import type { Incarnation } from "./cluster/recovery.ts";
 import { LEADER_EPOCH } from "./cluster/single_node.ts";
 import type { BrokerInfo } from "./handlers/rooms.ts";
 import type { LogContext } from "./log/log_context.ts";
 import { RefusedSequences } from "./log/refused_sequences.ts";
 import { SegmentReader } from "./log/segment_reader.ts";
 import { TrafficByTopic } from "./log/topic_traffic.ts";
-import type { MetadataStore } from "./metadata/metadata_store.ts";
+import type { SeenMetadata } from "./metadata/seen_metadata.ts";
 import { topicSettings } from "./metadata/topic_config.ts";
 import type { TopicRegistry } from "./metadata/topics.ts";
 import type { Runtime } from "./runtime/runtime.ts";
@@ -32,7 +33,7 @@ import type { Slabs } from "./storage/wal/slab_pool.ts";
 export interface BrokerDrivers {
   readonly config: Config;
   readonly runtime: Runtime;
-  readonly metadata: MetadataStore;
+  readonly metadata: SeenMetadata;
   readonly store: GuardedStore;
   /** Aborts when the broker has stopped. */
   readonly signal: AbortSignal;
@@ -40,8 +41,8 @@ export interface BrokerDrivers {
 
 /** The write-ahead log of this life. */
 export function walChain(
-  { config, runtime, store: { patient: store } }: BrokerDrivers,
-  brokerEpoch: number,
+  { config, runtime, metadata, store: { patient: store } }: BrokerDrivers,
+  { brokerEpoch, generation }: Pick<Incarnation, "brokerEpoch" | "generation">,
   pool: Slabs,
   onCommitted: (object: WalObject, commit: Commit) => void,
   onFenced: () => void,
@@ -53,6 +54,7 @@ export function walChain(
     namespace: config.namespace,
     brokerId: config.brokerId,
     brokerEpoch,
+    metadataMark: () => ({ generation, revision: metadata.revision }),
     pool,
     commitBytes: config.commitBytes ?? advice.commitBytes,
     parallel: config.commitParallel ?? advice.parallelUploads,

@@ -9,6 +9,7 @@ import {
   decodeSlotFooter,
   encodeSlotFooter,
   encodeSlotHeader,
+  NO_MARK,
   type SlotFooter,
 } from "../../core/storage/wal/format.ts";
 import type { ObjectStore } from "../../core/storage/object_store.ts";
@@ -64,6 +65,7 @@ const chain = new WalChain({
   namespace: "bench",
   brokerId: 1,
   brokerEpoch: 1,
+  metadataMark: () => NO_MARK,
   pool,
   commitBytes: WHOLE,
   parallel: 4,
@@ -94,6 +96,7 @@ for (const rows of [256, 4096]) {
     slot: 0,
     createdMs: 1,
     objects: [],
+    metadata: NO_MARK,
     partitions: Array.from({ length: PARTITIONS }, (_, partition) => ({
       topicId: TOPIC,
       partition,

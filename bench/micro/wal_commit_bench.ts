@@ -2,7 +2,7 @@
  * Filling one WAL slot: batches copied into slabs, booked by partition, footer encoded. One
  * iteration is a commit of 4 MiB; the base is a plain copy of the same bytes.
  */
-import { encodeSlotFooter, WAL_HEADER_BYTES } from "../../core/storage/wal/format.ts";
+import { encodeSlotFooter, NO_MARK, WAL_HEADER_BYTES } from "../../core/storage/wal/format.ts";
 import { Commit, type RowSink } from "../../core/storage/wal/commit.ts";
 import { SlabPool } from "../../core/storage/wal/slab_pool.ts";
 import { seededBytes } from "../../tests/bytes/seeded.ts";
@@ -46,6 +46,7 @@ function fill(batchBytes: number): number {
     slot: 0,
     createdMs: 1,
     objects: [],
+    metadata: NO_MARK,
     partitions: [...commit.rows].map(([{ topicId, partition }, rows]) => ({
       topicId,
       partition,

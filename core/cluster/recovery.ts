@@ -33,6 +33,8 @@ export interface Incarnation {
   readonly recovered: RecoveredEntries;
   /** Epochs of the chains that recovery sealed, to be forgotten once they are adopted. */
   readonly sealedEpochs: readonly number[];
+  /** Of metadata, which the log of this life goes with. */
+  readonly generation: number;
   /** No WAL object of earlier chains may be deleted: metadata does not know all their topics. */
   readonly keeping: boolean;
 }
@@ -42,12 +44,12 @@ export interface Incarnation {
  * all: `readOnly` takes one without a chain.
  */
 export async function join(o: RecoveryOptions, readOnly = false): Promise<Incarnation> {
-  await catchUpCluster(o);
+  const generation = await catchUpCluster(o);
   const brokerEpoch = readOnly
     ? await openReadOnlyIncarnation(o.metadata, o.brokerId)
     : (await openIncarnation(o.metadata, o.brokerId, true)).epoch;
   const recovered = new RecoveredEntries();
-  return { brokerEpoch, recovered, sealedEpochs: [], keeping: false };
+  return { brokerEpoch, generation, recovered, sealedEpochs: [], keeping: false };
 }
 
 /** Metadata that this broker alone must not go on with. */
@@ -81,7 +83,7 @@ export async function checkAlone(metadata: MetadataStore, brokerId: number): Pro
 /** Takes the next broker epoch and reads what earlier incarnations left uncovered. */
 export async function recover(o: RecoveryOptions): Promise<Incarnation> {
   const startedMs = o.runtime.clock.monotonicMs();
-  await catchUpWithBucket(o);
+  const generation = await catchUpWithBucket(o);
   const { epoch, earlierChains } = await openIncarnation(o.metadata, o.brokerId);
   const recovered = new RecoveredEntries();
   let slots = 0;
@@ -129,7 +131,7 @@ export async function recover(o: RecoveryOptions): Promise<Incarnation> {
   const sealedEpochs = earlierChains
     .filter((chain) => !(keeping && chain.keepUnknown))
     .map((chain) => chain.epoch);
-  return { brokerEpoch: epoch, recovered, sealedEpochs, keeping };
+  return { brokerEpoch: epoch, generation, recovered, sealedEpochs, keeping };
 }
 
 /**

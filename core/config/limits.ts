@@ -248,9 +248,11 @@ export const LEADERS_LOOK_MS = 10;
 export const ASSIGNMENTS_PER_TRANSACTION_MAX = 64;
 export const ASSIGNMENT_BYTES_PER_TRANSACTION_MAX = 512 * 1024;
 
-/** Leader epochs that may have been given to a partition since the snapshot that metadata was
- * restored from: its leader changed once a minute for half a day. */
-export const LEADER_EPOCHS_LOST_MAX = 1_000;
+/**
+ * Leader epochs of a partition in one generation of metadata: more changes of its leader than there
+ * are in years; an int32 has 2,048 of it, each for one restore.
+ */
+export const GENERATION_LEADER_EPOCHS = 2 ** 20;
 
 /**
  * How long an owner whose registration is missing keeps its partitions. When the metadata service

@@ -1,5 +1,5 @@
 /** Which slots there are, chain by chain, and which chains the metadata counts on. */
-import { chainPrefix, chainSlotOfKey, walPrefix } from "../storage/keys.ts";
+import { chainPrefix, chainSlotOfKey, generationsPrefix, walPrefix } from "../storage/keys.ts";
 import { type Chains, readChainRecords } from "./catalog.ts";
 import type { Context } from "./context.ts";
 import { finding } from "./finding.ts";
@@ -49,7 +49,7 @@ async function listChains({ bucket, namespace }: Context) {
   for await (const { key, size } of bucket.list(walPrefix(namespace))) {
     const at = chainSlotOfKey(namespace, key);
     if (at === undefined) {
-      strangers.push(key);
+      if (!key.startsWith(generationsPrefix(namespace))) strangers.push(key);
       continue;
     }
     const { brokerId, brokerEpoch, slot } = at;

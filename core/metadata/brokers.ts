@@ -66,8 +66,8 @@ export async function lastEpoch(store: MetadataStore, brokerId: number): Promise
 
 /**
  * Metadata went back: enters the chains that the bucket has above the newest epoch of the record,
- * so that no epoch is given out twice and they are recovered like others. Those that were there
- * already may hold entries of topics that metadata has lost as well.
+ * if any, so that no epoch is given out twice and they are recovered like others. Those that were
+ * there already may hold entries of topics that metadata has lost as well.
  */
 export function enterFoundChains(
   store: MetadataStore,
@@ -77,7 +77,8 @@ export function enterFoundChains(
   return changeKey(store, brokerChainsKey(brokerId), (entry) => {
     const record = read(entry);
     const missing = found.filter(({ brokerEpoch }) => brokerEpoch > record.last_epoch);
-    if (missing.length === 0) return { result: undefined };
+    const known = record.chains.every((chain) => chain.keep_unknown);
+    if (missing.length === 0 && known) return { result: undefined };
     const chains = [
       ...record.chains.map((chain) => ({ ...chain, keep_unknown: true })),
       ...missing.map(({ brokerEpoch, firstSlot }) => ({
@@ -87,7 +88,8 @@ export function enterFoundChains(
         clustered: false,
       })),
     ];
-    const last_epoch = Math.max(...missing.map(({ brokerEpoch }) => brokerEpoch));
+    const epochs = missing.map(({ brokerEpoch }) => brokerEpoch);
+    const last_epoch = Math.max(record.last_epoch, ...epochs);
     return { value: seal(BROKER_CHAINS, { ...record, last_epoch, chains }), result: undefined };
   });
 }

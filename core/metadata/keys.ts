@@ -3,6 +3,7 @@
  * they are: a prefix of ours never ends inside one, and keys are compared as whole strings.
  *
  *     cluster                          ClusterIdentity      made once
+ *     generation                       MetadataGeneration   once metadata was restored
  *     topics/live/<name>               TopicConfig          one key a topic
  *     topics/used/<name>               TopicNameUsed        a topic of that name was deleted
  *     topics/deleted/<topic id>        TopicDeletion        until its objects are gone
@@ -16,6 +17,7 @@
  *     offsets/<group id's length>/<group id>/<topic>/<partition>   CommittedOffset
  */
 export const CLUSTER_KEY = "cluster";
+export const GENERATION_KEY = "generation";
 export const CONTROLLER_KEY = "controller";
 export const ASSIGNMENTS_PREFIX = "assign/";
 export const PRODUCER_IDS_KEY = "producer_ids";

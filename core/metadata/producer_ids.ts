@@ -8,14 +8,16 @@ import { PRODUCER_ID_COUNTER } from "./records.ts";
 /** Ids reserved at once: a crash wastes at most so many of 2^53, and most calls need no commit. */
 const BLOCK_IDS = 1000;
 
-/** More than a cluster gives out between two snapshots of its metadata; 2^53 has 8,192 of it. */
-const LEAP_IDS = 2 ** 40;
+/** More than a cluster gives out in one generation of its metadata; 2^53 has 8,192 of it. */
+const GENERATION_IDS = 2 ** 40;
 
-/** Metadata went back: leaps over the ids that may have been given out since. */
-export function leapProducerIds(store: MetadataStore): Promise<void> {
+/** Metadata went back: leaps to ids that were given out in no generation before this one. */
+export function leapProducerIds(store: MetadataStore, generation: number): Promise<void> {
   return changeKey(store, PRODUCER_IDS_KEY, (entry) => {
     const counter = entry && unseal(PRODUCER_ID_COUNTER, entry.key, entry.value);
-    const next_id = (counter?.next_id ?? 0) + LEAP_IDS;
+    const present = counter?.next_id ?? 0;
+    const next_id = Math.max(present, generation * GENERATION_IDS);
+    if (next_id === present) return { result: undefined };
     return { value: seal(PRODUCER_ID_COUNTER, { next_id }), result: undefined };
   });
 }

@@ -91,6 +91,16 @@ export const CONTROLLER = {
   }),
 } as const satisfies RecordType;
 
+/** How often metadata was restored; `next`: the generation that is being entered. */
+export const METADATA_GENERATION = {
+  kind: 10,
+  schema: message("MetadataGeneration", {
+    generation: scalar(1, "int64"),
+    restored: scalar(2, "bool"),
+    next: scalar(3, "int64"),
+  }),
+} as const satisfies RecordType;
+
 export const BROKER_REGISTRATION = {
   kind: 6,
   schema: message("BrokerRegistration", {
@@ -171,6 +181,7 @@ export const RECORD_TYPES: readonly RecordType[] = [
   BROKER_CHAINS,
   TOPIC_ASSIGNMENT,
   CONTROLLER,
+  METADATA_GENERATION,
   BROKER_REGISTRATION,
   PRODUCER_ID_COUNTER,
   CONSUMER_GROUP,

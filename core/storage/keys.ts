@@ -3,6 +3,7 @@
  *
  * ```
  * <namespace>/.wal/<brokerId>/<brokerEpoch %010d>/<slot %020d>.wal   commit log chain
+ * <namespace>/.wal/generation-<generation %010d>                     metadata was restored
  * <namespace>/<topic>/<partition>/segment-<baseOffset %020d>.kfs     segment, and its .index
  * <namespace>/<topic>/<partition>/manifest-<sequence %020d>          checkpoint
  * <namespace>/.probe/<brokerId>/<nonce>                              start-up write check
@@ -31,6 +32,15 @@ export function slotKey(
 /** All chains of all brokers lie below it. */
 export function walPrefix(namespace: string): string {
   return `${namespace}/.wal/`;
+}
+
+/** Keys of generations of metadata (docs/decisions/0011) begin so. */
+export function generationsPrefix(namespace: string): string {
+  return `${walPrefix(namespace)}generation-`;
+}
+
+export function generationKey(namespace: string, generation: number): string {
+  return generationsPrefix(namespace) + pad(generation, 10);
 }
 
 /** Broker, broker epoch and slot of a key below `walPrefix`; undefined for another shape. */

@@ -150,12 +150,7 @@ async function restore({ invocation, config, place, name }: Task): Promise<void>
           "brokers and say --force",
       );
     }
-    const store = await invocation.wiring.openStore(config, LOG, "read");
-    try {
-      await restoreSnapshot(metadata, bytes, { store, namespace: config.namespace });
-    } finally {
-      await store.close();
-    }
+    await restoreSnapshot(metadata, bytes);
   });
   print(invocation, { key, entries: length }, [`restored ${length} keys from ${key}`]);
 }

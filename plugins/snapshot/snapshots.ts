@@ -5,12 +5,9 @@
  *                                                                         snapshot_format.ts)
  */
 import type { MetadataStore } from "../../core/metadata/metadata_store.ts";
-import { raiseLowWater, readAllChains } from "../../core/metadata/brokers.ts";
-import { nameAllChains } from "../../core/metadata/older_assignments.ts";
-import { leapProducerIds } from "../../core/metadata/producer_ids.ts";
+import { markRestored } from "../../core/metadata/generation.ts";
 import { decodeSnapshot, type SnapshotEntry } from "../../core/metadata/snapshot_format.ts";
 import type { ObjectInfo, ObjectStore } from "../../core/storage/object_store.ts";
-import { startBehindOldMark } from "../../core/storage/wal/chains.ts";
 
 /** Where a cluster's snapshots are. */
 export interface SnapshotPlace {
@@ -62,39 +59,14 @@ export function readSnapshot(bytes: Uint8Array): Promise<SnapshotEntry[]> {
   return decodeSnapshot(ReadableStream.from([bytes]));
 }
 
-/** Where the log is whose metadata is restored. */
-export type LogPlace = Pick<SnapshotPlace, "store" | "namespace">;
-
 /**
  * Replaces everything in `metadata`, while no broker runs; nothing changes when the snapshot is
- * damaged. What went back with it and must not is brought up to what may have been since: producer
- * ids, chains' low-water marks, and what brokers of a cluster led, which is found by whoever leads
- * it next.
+ * damaged. The next broker that starts looks after what must not go back with it, as the bucket
+ * tells: docs/decisions/0011.
  */
-export async function restoreSnapshot(
-  metadata: MetadataStore,
-  bytes: Uint8Array,
-  log: LogPlace,
-): Promise<void> {
+export async function restoreSnapshot(metadata: MetadataStore, bytes: Uint8Array): Promise<void> {
   await metadata.restore(ReadableStream.from([bytes]));
-  await leapProducerIds(metadata);
-  await raiseMarks(metadata, log);
-  await nameAllChains(metadata);
-}
-
-/**
- * Slots at the front of a chain that were covered and deleted since the snapshot would be taken for
- * the chain's end, and all behind them would be void.
- */
-async function raiseMarks(metadata: MetadataStore, { store, namespace }: LogPlace): Promise<void> {
-  const { signal } = new AbortController();
-  for (const { brokerId, chains } of await readAllChains(metadata)) {
-    for (const { epoch, lowWaterSlot } of chains) {
-      const chain = { brokerId, brokerEpoch: epoch };
-      const start = await startBehindOldMark(store, namespace, chain, lowWaterSlot, signal);
-      if (start !== undefined) await raiseLowWater(metadata, brokerId, epoch, start);
-    }
-  }
+  await markRestored(metadata);
 }
 
 /** How many keys there are below each first part of a key. */

@@ -2,7 +2,7 @@ import { assertEquals, assertThrows } from "@std/assert";
 import { concat, MalformedError, Writer } from "../../core/bytes/mod.ts";
 import { encodeManifest } from "../../core/storage/manifest.ts";
 import { encodeIndex, encodeSegment } from "../../core/storage/segment/mod.ts";
-import { encodeSlotFooter, encodeSlotHeader } from "../../core/storage/wal/format.ts";
+import { encodeSlotFooter, encodeSlotHeader, NO_MARK } from "../../core/storage/wal/format.ts";
 import { crc32c } from "../../core/bytes/mod.ts";
 import { describeObject } from "../../plugins/cli/stored_object.ts";
 
@@ -92,6 +92,7 @@ Deno.test("describeObject() shows an index, a manifest and a WAL slot", () => {
     slot: 3,
     createdMs: 4,
     objects: [],
+    metadata: NO_MARK,
     partitions: [{ topicId: "AAAAAAAAAAAAAAAAAAAAAA", partition: 0, rows: [row] }],
   });
   const slot = describeObject(concat([header, body, footer]));

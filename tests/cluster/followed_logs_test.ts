@@ -9,7 +9,7 @@ import { ErrorCode } from "../../core/protocol/errors.ts";
 import type { ObjectStore } from "../../core/storage/object_store.ts";
 import { chainPrefix, slotKey } from "../../core/storage/keys.ts";
 import { ReadOnlyStore } from "../../core/storage/read_only_store.ts";
-import { encodeSlotFooter, encodeSlotHeader } from "../../core/storage/wal/format.ts";
+import { encodeSlotFooter, encodeSlotHeader, NO_MARK } from "../../core/storage/wal/format.ts";
 import { MemoryObjects, memoryStore } from "../../drivers/storage/memory/driver.ts";
 import { commit, readAll } from "../log/scene.ts";
 import { ClusterScene, LEASE_MS, type TestNode } from "./scene.ts";
@@ -303,6 +303,7 @@ function sealBytes(brokerId: number, brokerEpoch: number, slot: number): Uint8Ar
     slot,
     createdMs: 0,
     objects: [],
+    metadata: NO_MARK,
     partitions: [],
   });
   return concat([header, footer]);

@@ -3,10 +3,11 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { ForeignBucketError } from "../../core/cluster/older_metadata.ts";
 import { rewriteTail } from "../../core/log/rewrite.ts";
 import { changeAssignment } from "../../core/metadata/assignments.ts";
+import { readGeneration } from "../../core/metadata/generation.ts";
 import { ASSIGNMENTS_PREFIX, BROKER_CHAINS_PREFIX } from "../../core/metadata/keys.ts";
 import { ProducerIds } from "../../core/metadata/producer_ids.ts";
-import { chainPrefix, slotKey } from "../../core/storage/keys.ts";
-import { brokersWithChains, startBehindOldMark } from "../../core/storage/wal/chains.ts";
+import { chainPrefix } from "../../core/storage/keys.ts";
+import { brokersWithChains } from "../../core/storage/wal/chains.ts";
 import { memoryStore } from "../../drivers/storage/memory/driver.ts";
 import { restoreSnapshot } from "../../plugins/snapshot/snapshots.ts";
 import { commit, readAll } from "../log/scene.ts";
@@ -31,8 +32,6 @@ const copy = async (s: ClusterScene) =>
   await new Blob(
     await Array.fromAsync(s.metadata.connect().snapshot()) as Uint8Array<ArrayBuffer>[],
   ).bytes();
-
-const logOf = (s: ClusterScene) => ({ store: memoryStore(s.objects, s.runtime), namespace: "ns" });
 
 async function crashAll(s: ClusterScene): Promise<void> {
   for (const node of s.nodes.splice(0)) node.crash();
@@ -79,12 +78,9 @@ Deno.test("older metadata: what unknown incarnations of absent brokers led is fo
   await s.stop();
 });
 
-Deno.test("restoreSnapshot() lets a cluster find what moved among known brokers", async () => {
-  const { s, topic } = await cluster();
-  const first = leader(s, topic);
-  await commit(await first.log(topic, 0), ["a"]);
-  const older = await copy(s);
-  const { brokerId: next } = s.nodes.find((node) => node !== first)!;
+/** What leads the topic's first partition now, and acknowledged "b" there, after the copy. */
+async function moveAway(s: ClusterScene, topic: string): Promise<number> {
+  const { brokerId: next } = s.nodes.find((node) => node !== leader(s, topic))!;
   await changeAssignment(
     s.metadata.connect(),
     topic,
@@ -95,17 +91,79 @@ Deno.test("restoreSnapshot() lets a cluster find what moved among known brokers"
   assertEquals(second.brokerId, next);
   const log = await second.log(topic, 0);
   await commit(log, ["b"]);
-  const epoch = log.leaderEpoch;
-  await crashAll(s);
+  return log.leaderEpoch;
+}
 
-  await restoreSnapshot(s.metadata.connect(), older, logOf(s));
+async function startAll(s: ClusterScene): Promise<void> {
   for (const id of [1, 2, 3]) await s.start(id);
   await s.settle(2_000);
+}
+
+Deno.test("restoreSnapshot() lets a cluster find what moved among known brokers", async () => {
+  const { s, topic } = await cluster();
+  await commit(await leader(s, topic).log(topic, 0), ["a"]);
+  const older = await copy(s);
+  const epoch = await moveAway(s, topic);
+  await crashAll(s);
+
+  await restoreSnapshot(s.metadata.connect(), older);
+  await startAll(s);
   assertEquals(await valuesOf(s, topic), ["a", "b"]);
   const now = await leader(s, topic).log(topic, 0);
   assert(now.leaderEpoch > epoch, `${now.leaderEpoch} after ${epoch}`);
   await s.stop();
 });
+
+Deno.test("an older copy of metadata's files lets a cluster find what moved since", async () => {
+  const { s, topic } = await cluster();
+  await commit(await leader(s, topic).log(topic, 0), ["a"]);
+  const older = s.metadata.copy();
+  const epoch = await moveAway(s, topic);
+  const given = await new ProducerIds(s.metadata.connect()).next();
+  await crashAll(s);
+
+  s.metadata.putBack(older);
+  await startAll(s);
+  assertEquals(await valuesOf(s, topic), ["a", "b"]);
+  const now = await leader(s, topic).log(topic, 0);
+  assert(now.leaderEpoch > epoch, `${now.leaderEpoch} after ${epoch}`);
+  assert(await new ProducerIds(s.metadata.connect()).next() > given);
+  const generation = await readGeneration(s.metadata.connect());
+  assertEquals(generation, { generation: 1, restored: false, next: 0 });
+  await commit(now, ["c"]);
+  await crashAll(s);
+  await startAll(s);
+  assertEquals(await readGeneration(s.metadata.connect()), generation, "it is looked after once");
+  assertEquals(await valuesOf(s, topic), ["a", "b", "c"]);
+  await s.stop();
+});
+
+for (const way of ["restoreSnapshot()", "files"]) {
+  Deno.test(`one copy of metadata, put back twice (${way}), gives nothing out twice`, async () => {
+    const { s, topic } = await cluster();
+    await commit(await leader(s, topic).log(topic, 0), ["a"]);
+    const [older, snapshot] = [s.metadata.copy(), await copy(s)];
+    const ids: number[] = [];
+    const epochs: number[] = [];
+    for (let life = 0; life < 3; life++) {
+      const now = leader(s, topic);
+      const log = await now.log(topic, 0);
+      ids.push(await new ProducerIds(now.seen).next());
+      await commit(log, [`${life}`]);
+      epochs.push(log.leaderEpoch);
+      await crashAll(s);
+      if (way === "files") s.metadata.putBack(older);
+      else await restoreSnapshot(s.metadata.connect(), snapshot);
+      await startAll(s);
+    }
+    assertEquals(await valuesOf(s, topic), ["a", "0", "1", "2"]);
+    assertEquals(new Set(ids).size, 3, `producer ids ${ids}`);
+    assertEquals(epochs, epochs.toSorted((a, b) => a - b));
+    assertEquals(new Set(epochs).size, 3, `leader epochs ${epochs}`);
+    assertEquals((await readGeneration(s.metadata.connect())).generation, 3);
+    await s.stop();
+  });
+}
 
 Deno.test("restoreSnapshot() loses nothing behind slots that were deleted since", async () => {
   const { s, topic } = await cluster();
@@ -120,7 +178,7 @@ Deno.test("restoreSnapshot() loses nothing behind slots that were deleted since"
   for (const value of ["c", "d"]) await commit(log, [value]);
   await crashAll(s);
 
-  await restoreSnapshot(s.metadata.connect(), older, logOf(s));
+  await restoreSnapshot(s.metadata.connect(), older);
   for (const id of [1, 2, 3]) await s.start(id);
   await s.settle(2_000);
   assertEquals(await valuesOf(s, topic), ["a", "b", "c", "d"]);
@@ -136,7 +194,8 @@ Deno.test("restoreSnapshot() gives no producer id out again", async () => {
   const given: number[] = [];
   for (let count = 0; count < 1_500; count++) given.push(await before.next());
   await crashAll(s);
-  await restoreSnapshot(s.metadata.connect(), older, logOf(s));
+  await restoreSnapshot(s.metadata.connect(), older);
+  await startAll(s);
   const next = await new ProducerIds(s.metadata.connect()).next();
   assert(next > given.at(-1)!, `${next} was given out before`);
 });
@@ -157,27 +216,31 @@ Deno.test("nameSources() is done once, however often it is asked for", async () 
   await crashAll(s);
   const records = async () =>
     (await s.metadata.connect().list(ASSIGNMENTS_PREFIX)).entries.map(({ value }) => value);
-  await restoreSnapshot(s.metadata.connect(), older, logOf(s));
+  await restoreSnapshot(s.metadata.connect(), older);
   const once = await records();
-  await restoreSnapshot(s.metadata.connect(), await copy(s), logOf(s));
+  await restoreSnapshot(s.metadata.connect(), await copy(s));
   assertEquals(await records(), once);
   assert((await s.metadata.connect().list(BROKER_CHAINS_PREFIX)).entries.length === 3);
 });
 
-Deno.test("startBehindOldMark() passes over what lies apart from the chain", async () => {
-  const { signal } = new AbortController();
-  const start = async (mark: number, ...slots: number[]) => {
-    const s = new ClusterScene();
-    const { store } = logOf(s);
-    for (const slot of slots) await store.put(slotKey("ns", 1, 4, slot), [new Uint8Array(1)]);
-    return await startBehindOldMark(store, "ns", { brokerId: 1, brokerEpoch: 4 }, mark, signal);
-  };
-  assertEquals(await start(0), undefined);
-  assertEquals(await start(2, 2, 3, 4), 2, "the mark is right");
-  assertEquals(await start(0, 7, 8), 7);
-  assertEquals(await start(3, 3, 10, 11, 12), 10, "left by a deletion that was cut off");
-  assertEquals(await start(0, 5, 10, 11, 12, 14), 10, "put back late; and in flight at the end");
-  assertEquals(await start(8, 1, 2, 3, 8, 9), 8, "below the mark");
+Deno.test("slots that a deletion left do not hide the chain behind them", async () => {
+  const { s, topic } = await cluster();
+  const node = leader(s, topic);
+  const older = await copy(s);
+  const log = await node.log(topic, 0);
+  for (const value of ["a", "b", "c"]) await commit(log, [value]);
+  const [first, second, third] = s.keys(chainPrefix("ns", node.brokerId, node.brokerEpoch));
+  const left = [first!, second!].map((key) => [key, s.objects.get(key)!] as const);
+  await rewriteTail(log, true);
+  await node.ledger.sweep();
+  assert(!s.objects.has(third!));
+  for (const [key, bytes] of left) s.objects.set(key, bytes);
+  await commit(log, ["d"]);
+  await crashAll(s);
+  await restoreSnapshot(s.metadata.connect(), older);
+  await startAll(s);
+  assertEquals(await valuesOf(s, topic), ["a", "b", "c", "d"]);
+  await s.stop();
 });
 
 Deno.test("brokersWithChains() names each broker once", async () => {

@@ -13,6 +13,7 @@ import { TrafficByTopic } from "../../core/log/topic_traffic.ts";
 import { WalLedger } from "../../core/log/wal_ledger.ts";
 import { COORDINATORS } from "../../core/metadata/assignments.ts";
 import { raiseLowWater } from "../../core/metadata/brokers.ts";
+import { SeenMetadata } from "../../core/metadata/seen_metadata.ts";
 import { topicSettings } from "../../core/metadata/topic_config.ts";
 import { TopicRegistry } from "../../core/metadata/topics.ts";
 import { BlockCache } from "../../core/storage/block_cache.ts";
@@ -88,6 +89,7 @@ export class ClusterScene {
 
 export class TestNode {
   readonly metadata;
+  readonly seen: SeenMetadata;
   readonly topics: TopicRegistry;
   readonly shards = new Set<number>();
   node!: ClusterNode;
@@ -108,21 +110,22 @@ export class TestNode {
     readonly readOnly = false,
   ) {
     this.metadata = scene.metadata.connect(scene.faults);
+    this.seen = new SeenMetadata(this.metadata);
     this.topics = new TopicRegistry({
       runtime: scene.runtime,
-      store: this.metadata,
+      store: this.seen,
       config: CONFIG,
     });
   }
 
   async start(): Promise<void> {
-    const { brokerId, metadata, scene, topics } = this;
+    const { brokerId, seen: metadata, scene, topics } = this;
     const { runtime } = scene;
     const store = this.wrap(memoryStore(scene.objects, runtime));
     const { signal } = this.#abort;
     await topics.start();
     const base = { runtime, store, metadata, namespace: "ns", brokerId, signal };
-    const { brokerEpoch, recovered } = await join(base, this.readOnly);
+    const { brokerEpoch, generation, recovered } = await join(base, this.readOnly);
     this.brokerEpoch = brokerEpoch;
     const pool = new SlabPool(1);
     const cache = new BlockCache({ store, capacityBytes: 1 << 20, blockBytes: 4096 });
@@ -139,6 +142,7 @@ export class TestNode {
       namespace: "ns",
       brokerId,
       brokerEpoch,
+      metadataMark: () => ({ generation, revision: metadata.revision }),
       pool,
       commitBytes: 4_000,
       parallel: 2,

@@ -7,7 +7,7 @@ import { changeAssignment, UNASSIGNED } from "../../core/metadata/assignments.ts
 import { manifestKey } from "../../core/storage/keys.ts";
 import type { ProducerEntry } from "../../core/storage/manifest.ts";
 import { encodeIndex } from "../../core/storage/segment/mod.ts";
-import { encodeSlotFooter, encodeSlotHeader } from "../../core/storage/wal/format.ts";
+import { encodeSlotFooter, encodeSlotHeader, NO_MARK } from "../../core/storage/wal/format.ts";
 import { commit } from "../log/scene.ts";
 import {
   alter,
@@ -324,9 +324,9 @@ const cases: Record<string, Case> = {
     damage: ({ scene }) => {
       alter(scene, slot(SECOND_CHAIN, 0), (bytes) => {
         const view = new DataView(bytes.buffer);
-        // the last row's position
+        // the last row's position; behind it is the mark of metadata
         const footerAt = bytes.length - 16 - view.getUint32(bytes.length - 16);
-        view.setUint32(bytes.length - 16 - 52 + 12, 999);
+        view.setUint32(bytes.length - 16 - 16 - 52 + 12, 999);
         const header = crc32c(bytes, 0, 16);
         view.setUint32(bytes.length - 12, crc32c(bytes, footerAt, bytes.length - 16, header));
       });
@@ -424,6 +424,7 @@ function slotOf(
     slot: at,
     createdMs: 0,
     objects: [],
+    metadata: NO_MARK,
     partitions: [{ topicId, partition, rows: [row] }],
   });
   const bytes = new Uint8Array(16 + footer.length);

@@ -16,6 +16,7 @@ import { TrafficByTopic } from "../../core/log/topic_traffic.ts";
 import { WalLedger } from "../../core/log/wal_ledger.ts";
 import { raiseLowWater } from "../../core/metadata/brokers.ts";
 import type { MetadataStore } from "../../core/metadata/metadata_store.ts";
+import { SeenMetadata } from "../../core/metadata/seen_metadata.ts";
 import { type TopicSettings, topicSettings } from "../../core/metadata/topic_config.ts";
 import { TopicRegistry } from "../../core/metadata/topics.ts";
 import { buildBatch, type NewBatch } from "../../core/protocol/batch_builder.ts";
@@ -118,6 +119,7 @@ export class Room {
   readonly runtime: Runtime;
   readonly store: ObjectStore;
   readonly metadata: MetadataStore & { crash(): void };
+  readonly seen: SeenMetadata;
   readonly topics: TopicRegistry;
   readonly cache: BlockCache;
   chain!: WalChain;
@@ -149,9 +151,10 @@ export class Room {
       await gate();
     };
     this.metadata = metadata.connect({ before, after: gate });
+    this.seen = new SeenMetadata(this.metadata);
     this.topics = new TopicRegistry({
       runtime: this.runtime,
-      store: this.metadata,
+      store: this.seen,
       config: CONFIG,
     });
     const { readAheadBytes } = scene.options;
@@ -164,7 +167,7 @@ export class Room {
   }
 
   async open(): Promise<void> {
-    const { runtime, store, metadata, cache, topics, scene } = this;
+    const { runtime, store, seen: metadata, cache, topics, scene } = this;
     const { options } = scene;
     const { signal } = this.#abort;
     await topics.start();
@@ -186,6 +189,7 @@ export class Room {
       namespace: "ns",
       brokerId: BROKER_ID,
       brokerEpoch: this.brokerEpoch,
+      metadataMark: () => ({ generation: incarnation.generation, revision: metadata.revision }),
       pool,
       ...options,
       onCommitted: (object, commit) => {

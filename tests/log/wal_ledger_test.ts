@@ -4,6 +4,7 @@ import { MetadataError } from "../../core/metadata/metadata_store.ts";
 import {
   encodeSlotFooter,
   encodeSlotHeader,
+  NO_MARK,
   type SlotKind,
 } from "../../core/storage/wal/format.ts";
 import { chainPrefix, slotKey } from "../../core/storage/keys.ts";
@@ -17,7 +18,12 @@ const OWN_EPOCH = 7;
 function slotBytes(kind: SlotKind, bodyBytes = 0): Uint8Array {
   const header = encodeSlotHeader(kind, new Uint8Array(8));
   const place = { kind, brokerId: 1, brokerEpoch: 5, slot: 0, createdMs: 0 };
-  const footer = encodeSlotFooter(header, { ...place, objects: [], partitions: [] });
+  const footer = encodeSlotFooter(header, {
+    ...place,
+    objects: [],
+    partitions: [],
+    metadata: NO_MARK,
+  });
   const whole = new Uint8Array(header.length + bodyBytes + footer.length);
   whole.set(header);
   whole.set(footer, header.length + bodyBytes);

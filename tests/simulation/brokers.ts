@@ -3,20 +3,22 @@
  * lead by assignment. What strikes, strikes one that is drawn.
  */
 import { assignmentOf, changeAssignment } from "../../core/metadata/assignments.ts";
-import { ASSIGNMENTS_PREFIX, CONTROLLER_KEY } from "../../core/metadata/keys.ts";
-import { CONTROLLER } from "../../core/metadata/records.ts";
+import { ASSIGNMENTS_PREFIX, CONTROLLER_KEY, GENERATION_KEY } from "../../core/metadata/keys.ts";
+import { CONTROLLER, METADATA_GENERATION } from "../../core/metadata/records.ts";
 import { unseal } from "../../core/metadata/envelope.ts";
 import type { FsckReport } from "../../core/fsck/mod.ts";
 import {
   CALM,
   type MemoryFaults,
   type MemoryObjects,
-  memoryStore,
 } from "../../drivers/storage/memory/driver.ts";
 import { chainSlotOfKey, walPrefix } from "../../core/storage/keys.ts";
 import { decodeSlotHeader } from "../../core/storage/wal/format.ts";
+import { isLater } from "../../core/storage/wal/newest_mark.ts";
+import type { MemoryCopy } from "../../drivers/metadata/memory/driver.ts";
 import { restoreSnapshot } from "../../plugins/snapshot/snapshots.ts";
 import { BrokerHost } from "./broker_host.ts";
+import { newestMarkIn } from "./bucket_marks.ts";
 import { unsettled } from "./convergence.ts";
 import type { EventLoop } from "./event_loop.ts";
 import type { History } from "./history.ts";
@@ -53,8 +55,8 @@ export class Brokers {
   readonly #numbers = new Map<SimProcess, number>();
   readonly #stores: MemoryFaults[] = [];
   readonly #prng: Prng;
-  /** Metadata as it was. */
-  #backup: Uint8Array | undefined;
+  /** Metadata as it was: as a snapshot, and as its files. */
+  #backup: { readonly snapshot: Uint8Array; readonly files: MemoryCopy } | undefined;
   #restored = false;
 
   constructor(readonly o: BrokersOptions) {
@@ -200,11 +202,13 @@ export class Brokers {
   }
 
   /**
-   * Backs metadata up or, where that was done, puts it back as the operations guide says: all
-   * brokers are stopped before, and started behind it. What was written in between is lost.
+   * Backs metadata up or, where that was done, puts it back: by `kafscale snapshot restore`, or by
+   * the tools of its service, of which nobody is told but by the bucket. All brokers are stopped
+   * before, and started behind it. What was written in between is lost. Some backups are put back
+   * twice.
    */
   async backUpOrRestore(): Promise<void> {
-    const { loop, plan, prng, network, objects, note } = this.o;
+    const { loop, plan, note } = this.o;
     const view = this.metadata.connect();
     const backup = this.#backup;
     if (backup === undefined) {
@@ -212,20 +216,32 @@ export class Brokers {
       const records = this.metadata.list(ASSIGNMENTS_PREFIX).entries.map(assignmentOf);
       const led = records.every(({ partitions }) => partitions.every(({ owner }) => owner));
       if (records.length <= plan.clients.stableTopics || !led || this.restoring) return;
+      const files = this.metadata.copy();
       const parts = await Array.fromAsync(view.snapshot());
-      this.#backup = Uint8Array.from(parts.flatMap((part) => [...part]));
+      const snapshot = Uint8Array.from(parts.flatMap((part) => [...part]));
+      this.#backup = { snapshot, files };
       return;
     }
-    this.#backup = undefined;
+    if (this.#prng.chance(0.7)) this.#backup = undefined;
     this.#restored = true;
     note("operator", "stops all brokers to restore metadata");
     for (const host of this.hosts) host.hold();
     await new Promise<void>((resolve) => loop.after(STOPPED_MS, resolve));
-    const runtime = simRuntime(this.#service, prng.fork("restore"), network, () => {});
-    const { namespace } = this.hosts[0]!.config;
-    await restoreSnapshot(view, backup, { store: memoryStore(objects, runtime), namespace });
-    note("operator", "has restored metadata");
+    const told = this.#prng.chance(0.5) || !this.#bucketTells(backup.files);
+    if (told) await restoreSnapshot(view, backup.snapshot);
+    else this.metadata.putBack(backup.files);
+    note("operator", told ? "has restored metadata" : "has put the files of metadata back");
     for (const host of this.hosts) host.release();
+  }
+
+  /** Whether slots were written when metadata was further than the copy (0011). */
+  #bucketTells({ revision, entries }: MemoryCopy): boolean {
+    const { namespace } = this.hosts[0]!.config;
+    const entry = entries.find(({ key }) => key === GENERATION_KEY);
+    const generation = entry === undefined
+      ? 0
+      : unseal(METADATA_GENERATION, entry.key, entry.value).generation;
+    return isLater(newestMarkIn(this.o.objects, namespace), { generation, revision });
   }
 
   /** What is stored at this moment, looked at without touching it. */

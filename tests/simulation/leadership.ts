@@ -8,6 +8,7 @@ import {
   COORDINATORS,
   type PartitionAssignment,
   sameChain,
+  type TopicAssignment,
 } from "../../core/metadata/assignments.ts";
 import { ASSIGNMENTS_PREFIX, TOPICS_PREFIX } from "../../core/metadata/keys.ts";
 import type { CommitResult, Transaction } from "../../core/metadata/metadata_store.ts";
@@ -32,7 +33,8 @@ export class Leadership {
   readonly #incarnations = new Map<string, number>();
   /** Topics whose record was deleted: one that comes back late is of a topic that is gone. */
   readonly #deleted = new Set<string>();
-  #restored = false;
+  /** The records that were put back last, by topic. */
+  #putBack = new Map<string, readonly PartitionAssignment[]>();
 
   constructor(readonly history: History) {}
 
@@ -75,12 +77,12 @@ export class Leadership {
   }
 
   /**
-   * Metadata was put back: nobody leads by it, for all brokers are down. Epochs of coordinators go
-   * back as well: what they fence is metadata, which went back with them.
+   * Metadata was put back, with these records: nobody leads by it, for all brokers are down. Epochs
+   * of coordinators go back as well: what they fence is metadata, which went back with them.
    */
-  restored(): void {
+  restored(records: readonly TopicAssignment[]): void {
     const now = this.history.now();
-    this.#restored = true;
+    this.#putBack = new Map(records.map(({ topicId, partitions }) => [topicId, partitions]));
     for (const [key, reigns] of this.#reigns) {
       if (key.startsWith(`${COORDINATORS}/`)) reigns.length = 0;
       const last = reigns.at(-1);
@@ -104,9 +106,8 @@ export class Leadership {
     }
     if (owner === undefined) return;
     // The owner of before, which is dead, in a record that was put back.
-    const dead = this.#restored && sameChain(owner, last?.owner) &&
-      leaderEpoch === last?.leaderEpoch;
-    if (dead) return;
+    const before = this.#putBack.get(topicId)?.[partition];
+    if (sameChain(owner, before?.owner) && leaderEpoch === before?.leaderEpoch) return;
     const falls = last !== undefined && leaderEpoch <= last.leaderEpoch;
     if (falls && !this.#deleted.has(topicId)) {
       this.history.problem(
@@ -143,7 +144,16 @@ export class SimMetadata extends MemoryMetadata {
 
   override replace(entries: Parameters<MemoryMetadata["replace"]>[0]): void {
     super.replace(entries);
-    this.leadership.restored();
+    this.leadership.restored(this.#records());
+  }
+
+  override putBack(copy: Parameters<MemoryMetadata["putBack"]>[0]): void {
+    super.putBack(copy);
+    this.leadership.restored(this.#records());
+  }
+
+  #records(): TopicAssignment[] {
+    return this.list(ASSIGNMENTS_PREFIX).entries.map(assignmentOf);
   }
 
   #lives(topicId: string): boolean {

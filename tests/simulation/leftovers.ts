@@ -17,14 +17,9 @@ import {
 } from "../../core/storage/keys.ts";
 import { decodeManifest } from "../../core/storage/manifest.ts";
 import { decodeSegment } from "../../core/storage/segment/mod.ts";
-import {
-  decodeSlotFooter,
-  decodeSlotHeader,
-  footerLength,
-  WAL_HEADER_BYTES,
-  WAL_TRAILER_BYTES,
-} from "../../core/storage/wal/format.ts";
+import { decodeSlotHeader } from "../../core/storage/wal/format.ts";
 import type { MemoryObjects } from "../../drivers/storage/memory/driver.ts";
+import { footerOf } from "./bucket_marks.ts";
 
 /** Keys that nothing names, each with why; empty where all is well. */
 export async function leftovers(
@@ -78,10 +73,7 @@ export async function leftovers(
 function adopted(objects: MemoryObjects, prefix: string): ReadonlySet<string> {
   const first = objects.page(prefix, undefined, 1)[0];
   if (first === undefined) return new Set();
-  const bytes = objects.get(first.key)!;
-  const trailer = bytes.subarray(bytes.length - WAL_TRAILER_BYTES);
-  const tail = bytes.subarray(bytes.length - footerLength(trailer));
-  return new Set(decodeSlotFooter(bytes.subarray(0, WAL_HEADER_BYTES), tail).objects);
+  return new Set(footerOf(objects.get(first.key)!).objects);
 }
 
 /** Whether the newest of the manifests in a folder names a key, or will: what is uncovered yet. */

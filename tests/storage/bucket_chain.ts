@@ -5,6 +5,7 @@
 import { assert, assertEquals } from "@std/assert";
 import type { ObjectStore } from "../../core/storage/object_store.ts";
 import { WalChain } from "../../core/storage/wal/chain.ts";
+import { NO_MARK } from "../../core/storage/wal/format.ts";
 import type { Commit, RowSink, WalObject } from "../../core/storage/wal/commit.ts";
 import type { BatchRow } from "../../core/storage/wal/format.ts";
 import { sealChain, type SealedSlot } from "../../core/storage/wal/seal.ts";
@@ -44,6 +45,7 @@ class Writer {
       store,
       namespace: "ns",
       ...CHAIN,
+      metadataMark: () => NO_MARK,
       pool: new SlabPool(4),
       commitBytes: 300_000,
       parallel: 4,

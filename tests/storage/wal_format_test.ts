@@ -6,6 +6,7 @@ import {
   encodeSlotFooter,
   encodeSlotHeader,
   footerLength,
+  NO_MARK,
   type SlotFooter,
 } from "../../core/storage/wal/format.ts";
 
@@ -34,7 +35,13 @@ const FOOTER: SlotFooter = {
       object: 0,
     }],
   }],
+  metadata: { generation: 2, revision: 4_711 },
 };
+
+const ROWS = "00000007" + "0000000000000003" + "000000000000002a" + "0000018bcfe56800" +
+  "00000000" + "00000001" + "000102030405060708090a0b0c0d0e0f" + "00000005" + "00000001" +
+  "000000e8d4a51000" + "00000009" + "00000010" + "0000012c" + "0000018bcfe56801" +
+  "00000002" + "0001" + "0001" + "0000000000000fa0" + "0000005a" + "00000000";
 
 const hex = (bytes: Uint8Array) =>
   Array.from(bytes, (b) => b.toString(16).padStart(2, "0")).join("");
@@ -59,12 +66,15 @@ Deno.test("slot format: version 1 is these bytes", () => {
   assertEquals(hex(header), "4b57414c000100000102030405060708");
   assertEquals(
     hex(encodeSlotFooter(header, FOOTER)),
-    "00000007" + "0000000000000003" + "000000000000002a" + "0000018bcfe56800" + "00000000" +
-      "00000001" + "000102030405060708090a0b0c0d0e0f" + "00000005" + "00000001" +
-      "000000e8d4a51000" + "00000009" + "00000010" + "0000012c" + "0000018bcfe56801" +
-      "00000002" + "0001" + "0001" + "0000000000000fa0" + "0000005a" + "00000000" +
-      "00000070" + "d85a7ec6" + "4b57414c454e4421",
+    ROWS + "0000000000000002" + "0000000000001267" +
+      "00000080" + "18c42f30" + "4b57414c454e4421",
   );
+});
+
+Deno.test("slot format: a footer without a mark of metadata is read, too", () => {
+  const header = encodeSlotHeader("data", NONCE);
+  const tail = Uint8Array.fromHex(ROWS + "00000070" + "d85a7ec6" + "4b57414c454e4421");
+  assertEquals(decodeSlotFooter(header, tail), { ...FOOTER, metadata: NO_MARK });
 });
 
 Deno.test("slot format: every flipped bit is noticed", () => {

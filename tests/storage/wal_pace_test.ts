@@ -2,6 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { COMMIT_PAID_BYTES, COMMITS_SAVED_MS } from "../../core/config/limits.ts";
 import { Pace } from "../../core/storage/wal/pace.ts";
 import { WalChain } from "../../core/storage/wal/chain.ts";
+import { NO_MARK } from "../../core/storage/wal/format.ts";
 import { SlabPool } from "../../core/storage/wal/slab_pool.ts";
 import { MemoryObjects, memoryStore } from "../../drivers/storage/memory/driver.ts";
 import { manualRuntime } from "../runtime/manual_runtime.ts";
@@ -29,6 +30,7 @@ function scene(spacingMs = SPACING_MS, batchBytes = 100) {
     namespace: "ns",
     brokerId: 1,
     brokerEpoch: 1,
+    metadataMark: () => NO_MARK,
     pool: new SlabPool(2),
     commitBytes: COMMIT_BYTES,
     parallel: 4,

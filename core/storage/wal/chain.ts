@@ -15,41 +15,19 @@
  */
 import { ErrorCode, type ErrorCodeValue } from "../../protocol/errors.ts";
 import { invariant } from "../../runtime/assert.ts";
-import type { Runtime } from "../../runtime/runtime.ts";
 import { sleep } from "../../runtime/sleep.ts";
 import { slotKey } from "../keys.ts";
-import { type ObjectStore, StoreError } from "../object_store.ts";
+import { StoreError } from "../object_store.ts";
 import { backoffMs } from "../retry.ts";
+import type { ChainOptions } from "./chain_options.ts";
 import { newChainStats } from "./chain_stats.ts";
 import { Commit, type RowSink, type Upload, type WalObject } from "./commit.ts";
 import { type BatchRow, encodeSlotFooter, type PartitionRows, WAL_HEADER_BYTES } from "./format.ts";
 import { Pace } from "./pace.ts";
-import type { Slabs } from "./slab_pool.ts";
 
 /** While uploads are in flight, a smaller commit waits for company (DESIGN 9). */
 const COMPANY_BYTES = 1 << 20;
 const COMPLAIN_EVERY_MS = 10_000;
-
-export interface ChainOptions {
-  readonly runtime: Runtime;
-  readonly store: ObjectStore;
-  readonly namespace: string;
-  readonly brokerId: number;
-  readonly brokerEpoch: number;
-  readonly pool: Slabs;
-  /** Bytes of one slot's body at which it is sent at once. */
-  readonly commitBytes: number;
-  /** Uploads in flight at most (K). */
-  readonly parallel: number;
-  /** Time between two sends while commits are not full, on the whole; see pace.ts. */
-  readonly spacingMs: number;
-  /** Uncommitted bytes at which `room` makes producers wait. */
-  readonly uncommittedBytesMax: number;
-  /** A data slot is committed; before its rows reach their sinks. Takes over the commit's slabs. */
-  readonly onCommitted: (object: WalObject, commit: Commit) => void;
-  /** The chain belongs to somebody else now; called once. */
-  readonly onFenced: () => void;
-}
 
 export class WalChain {
   readonly stats = newChainStats();
@@ -259,6 +237,7 @@ export class WalChain {
       createdMs,
       objects,
       partitions,
+      metadata: this.options.metadataMark(),
     });
     const size = commit.bytes + footer.length;
     const upload: Upload = { commit, state: "uploading", size, createdMs, uploadMs: 0 };

@@ -39,7 +39,7 @@ export async function chainsAbove(
   }
 }
 
-interface ChainName {
+export interface ChainName {
   readonly brokerId: number;
   readonly brokerEpoch: number;
 }
@@ -58,29 +58,6 @@ export async function* slotsFrom(
     const slot = slotOfKey(key);
     if (slot !== undefined) yield { slot, size };
   }
-}
-
-/**
- * Where a chain begins whose low-water mark went back, while its owner is dead: the longest run of
- * slots without a gap from the mark on. A shorter one is what a deletion that was cut off left, or
- * a late retry put back, below the true mark, or what was in flight behind the chain's end.
- * Undefined where there is no slot.
- */
-export async function startBehindOldMark(
-  store: ObjectStore,
-  namespace: string,
-  chain: ChainName,
-  lowWaterSlot: number,
-  signal: AbortSignal,
-): Promise<number | undefined> {
-  let longest: { start: number; end: number } | undefined;
-  let run = { start: -1, end: -1 };
-  for await (const { slot } of slotsFrom(store, namespace, chain, lowWaterSlot, { signal })) {
-    if (slot !== run.end) run = { start: slot, end: slot };
-    run.end = slot + 1;
-    if (longest === undefined || run.end - run.start >= longest.end - longest.start) longest = run;
-  }
-  return longest?.start;
 }
 
 async function firstSlot(

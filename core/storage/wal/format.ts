@@ -8,6 +8,7 @@
  * footer          i32 broker id | i64 broker epoch | i64 slot | i64 created ms
  *                 u32 objects, each: u16 length, UTF-8 key           (adoption slots only)
  *                 u32 partitions, each: 16 B topic id | i32 partition | u32 batches, each a row
+ *                 i64 metadata generation | i64 metadata revision    (absent: nothing is known)
  * trailer  16 B   u32 footer length | u32 CRC-32C of header and footer | "KWALEND!"
  *
  * row      52 B   i64 base offset | i32 last offset delta | u32 position | u32 length
@@ -52,6 +53,18 @@ export interface PartitionRows {
   readonly rows: readonly BatchRow[];
 }
 
+/**
+ * Where metadata was, as far as the writer knew: what it wrote may depend on all that was written
+ * there until then. A restore begins a new generation, in which revisions may be lower.
+ */
+export interface MetadataMark {
+  readonly generation: number;
+  readonly revision: number;
+}
+
+/** Before all others: says nothing. */
+export const NO_MARK: MetadataMark = { generation: 0, revision: 0 };
+
 export interface SlotFooter {
   readonly kind: SlotKind;
   readonly brokerId: number;
@@ -61,6 +74,7 @@ export interface SlotFooter {
   /** Keys of the objects that an adoption's rows lie in. */
   readonly objects: readonly string[];
   readonly partitions: readonly PartitionRows[];
+  readonly metadata: MetadataMark;
 }
 
 /** The 16 bytes in front of the body. The nonce tells our own write from a rival's. */
@@ -94,6 +108,8 @@ export function encodeSlotFooter(header: Uint8Array, footer: SlotFooter): Uint8A
     w.uint32(rows.length);
     for (const row of rows) writeRow(w, row);
   }
+  w.int64(footer.metadata.generation);
+  w.int64(footer.metadata.revision);
   const body = w.toBytes();
   const trailer = new Writer(WAL_TRAILER_BYTES);
   trailer.uint32(body.length);
@@ -177,7 +193,8 @@ export function decodeSlotFooter(header: Uint8Array, tail: Uint8Array): SlotFoot
     const rows = Array.from({ length: bounded(r, ROW_BYTES) }, () => readRow(r));
     partitions.push({ topicId, partition, rows });
   }
-  return { kind, brokerId, brokerEpoch, slot, createdMs, objects, partitions };
+  const metadata = r.remaining === 0 ? NO_MARK : { generation: r.int64(), revision: r.int64() };
+  return { kind, brokerId, brokerEpoch, slot, createdMs, objects, partitions, metadata };
 }
 
 /** A count that the remaining bytes can hold, at `each` bytes at least. */

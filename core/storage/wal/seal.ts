@@ -9,7 +9,7 @@ import { slotKey } from "../keys.ts";
 import { type ObjectStore, StoreError } from "../object_store.ts";
 import { persist } from "../retry.ts";
 import { slotsFrom } from "./chains.ts";
-import { encodeSlotFooter, encodeSlotHeader, type SlotFooter } from "./format.ts";
+import { encodeSlotFooter, encodeSlotHeader, NO_MARK, type SlotFooter } from "./format.ts";
 import { readSlotFooter } from "./slot_reader.ts";
 
 /** Footers read at once while recovering. */
@@ -206,6 +206,7 @@ async function writeSeal(
     createdMs: o.runtime.clock.wallMs(),
     objects: [],
     partitions: [],
+    metadata: NO_MARK,
   });
   const key = slotKey(o.namespace, chain.brokerId, chain.brokerEpoch, slot);
   const options = { signal: o.signal, attempt };

@@ -33,6 +33,12 @@ export interface MemoryFaults {
   after?(call: MemoryCall, key: string): Promise<void> | void;
 }
 
+/** All that is not under a lease, with its revisions: what a backup of the service's files has. */
+export interface MemoryCopy {
+  readonly revision: Revision;
+  readonly entries: readonly Entry[];
+}
+
 interface Stored extends Entry {
   readonly lease: MemoryLease | undefined;
 }
@@ -102,8 +108,20 @@ export class MemoryMetadata {
   }
 
   /** Everything but leased keys. */
-  *permanent(): Generator<Entry> {
+  *permanent(): Generator<Stored> {
     for (const stored of this.#keys.below("")) if (stored.lease === undefined) yield stored;
+  }
+
+  copy(): MemoryCopy {
+    return { revision: this.#revision, entries: Array.from(this.permanent(), entryOf) };
+  }
+
+  /** As if the copy's files had been put back: revisions are given out again. */
+  putBack({ revision, entries }: MemoryCopy): void {
+    for (const stored of [...this.#keys.below("")]) this.#delete(stored.key);
+    for (const entry of entries) this.#keys.set(entry.key, { ...entry, lease: undefined });
+    this.#revision = revision;
+    this.#feed.reset(revision);
   }
 
   replace(entries: readonly { key: string; value: Uint8Array }[]): void {
