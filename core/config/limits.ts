@@ -182,6 +182,10 @@ export const COMMITS_SAVED_MS = 30_000;
  * answers: at S3's price 10 dollars a TB at most, where keeping it for a month costs 23. */
 export const COMMIT_PAID_BYTES = 512 * 1024;
 
+/** Of those, the first of each commit earn nothing: who writes so little at a time is served by the
+ * spacing, and its bill would only be greater. */
+export const COMMIT_UNPAID_BYTES = 64 * 1024;
+
 /** Loads ahead of readers at once; hints beyond are dropped. */
 export const READS_AHEAD_MAX = 16;
 

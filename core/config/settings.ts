@@ -562,7 +562,8 @@ const cache = {
     kind: integer({ min: 0, max: 64 }),
     default: 2,
     scope: "broker",
-    doc: "Segments to read ahead of a consumer that reads in order; 0 reads nothing ahead.",
+    doc: "Segments to read ahead of a consumer that reads in order, as far as a quarter of the " +
+      "cache takes what is ahead of all consumers; 0 reads nothing ahead.",
   }),
 } as const;
 

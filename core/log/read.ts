@@ -98,7 +98,9 @@ function readAhead(
   const next = segments.slice(at, at + 1 + count);
   if (read.inOrder) context.segments.readOn(prefix, next, read.end, maxBytes, signal);
   if (!read.last) return;
-  for (const segment of next.slice(1)) context.segments.prefetch(prefix, segment, signal);
+  next.slice(1).forEach((segment, before) => {
+    context.segments.prefetch(prefix, segment, signal, before + 1);
+  });
 }
 
 /** Bytes that can be read from `offset` on, about, counted up to `enough`; no I/O. */

@@ -205,33 +205,45 @@ export class Relief {
     }
     const states = [...logs.loaded()].filter((state) => state.tail.length > 0);
     states.sort((a, b) => age(a) - age(b));
+    // Clients that are back are let through until they have been quiet, or cannot be any longer.
+    let interrupted = false;
+    const mustWait = () => interrupted ||= this.#mustWait;
     for (const group of groups(states)) {
-      await this.#rewriteGroup(group);
+      await this.#rewriteGroup(group, mustWait);
       if (this.#stopped) return;
       await ledger.sweep();
       this.#recount();
-      if (this.#stopped || !this.#debt.over || this.#mustWait) return;
+      if (this.#stopped || !this.#debt.over || mustWait()) return;
     }
   }
 
   /** Rewrites whole tails that fit into memory together. */
-  async #rewriteGroup(group: readonly PartitionLogState[]): Promise<void> {
+  async #rewriteGroup(
+    group: readonly PartitionLogState[],
+    mustWait: () => boolean,
+  ): Promise<void> {
     const gathered = new WalGather(this.options.context);
     try {
       // What a fault leaves out is read again, for each partition.
       if (group.length > 1) await gathered.read(group).catch(() => {});
-      await this.#each(group, (state) => this.#rewriteWhole(state, gathered));
+      await this.#each(group, (state) => this.#rewriteWhole(state, gathered, mustWait));
     } finally {
       gathered.release();
     }
   }
 
   /**
-   * Rewrites what is in the tail now; what producers add meanwhile would keep it going for ever.
+   * Rewrites what is in the tail now, or a part of it where the rest has to wait. What producers
+   * add meanwhile would keep it going for ever.
    */
-  async #rewriteWhole(state: PartitionLogState, gathered?: WalGather): Promise<void> {
+  async #rewriteWhole(
+    state: PartitionLogState,
+    gathered?: WalGather,
+    mustWait = () => false,
+  ): Promise<void> {
     const end = state.highWatermark;
-    while (!this.#stopped && (state.tail.first?.row.baseOffset ?? end) < end) {
+    const more = () => (state.tail.first?.row.baseOffset ?? end) < end;
+    while (!this.#stopped && more() && !mustWait()) {
       if (await this.#rewrite(state, true, gathered) === 0) return;
     }
   }

@@ -141,8 +141,7 @@ export class SegmentReader {
 
   /**
    * Starts to bring what a reader in order asks for next, up to `bytes` from `position` of the
-   * first of these segments on. Only where a call costs little: else so much comes with each that
-   * twice as much would drive out what others read.
+   * first of these segments on; where calls are dear, with so much more as one of them may bring.
    */
   readOn(
     prefix: string,
@@ -151,14 +150,16 @@ export class SegmentReader {
     bytes: number,
     signal: AbortSignal,
   ): void {
-    if (this.cache.callsAreDear || !this.cache.mayWiden || !this.ahead.admits(prefix)) return;
+    const { callsAreDear, readAheadBytes } = this.cache;
+    if (!this.cache.mayWiden || !this.ahead.admits(prefix)) return;
     let from = position;
-    let rest = Math.min(bytes, this.cache.readAheadBytes);
+    let rest = Math.min(bytes, readAheadBytes);
     for (const segment of segments) {
       const end = Math.min(segment.bytes - SEGMENT_FOOTER_BYTES, from + rest);
       const key = segmentKey(prefix, segment.baseOffset);
       if (end > from) {
-        this.ahead.start(key, segment.bytes, from, end, signal, staleOk(segment));
+        if (callsAreDear && segment !== segments[0]) this.prefetch(prefix, segment, signal);
+        else this.ahead.start(key, segment.bytes, from, end, signal, staleOk(segment));
         rest -= end - from;
       }
       if (rest === 0) return;
@@ -166,11 +167,14 @@ export class SegmentReader {
     }
   }
 
-  /** Starts to bring the front of a segment into memory; faults are the reader's. */
-  prefetch(prefix: string, segment: SegmentInfo, signal: AbortSignal): void {
+  /**
+   * Starts to bring the front of a segment, the `nth` behind the reader's, into memory; the farther
+   * it is, the more room there must be. Faults are the reader's.
+   */
+  prefetch(prefix: string, segment: SegmentInfo, signal: AbortSignal, nth = 1): void {
     const key = segmentKey(prefix, segment.baseOffset);
     const end = Math.min(segment.bytes, this.cache.readAheadBytes);
-    this.ahead.start(key, segment.bytes, 0, end, signal, staleOk(segment));
+    this.ahead.start(key, segment.bytes, 0, end, signal, staleOk(segment), nth);
   }
 
   /** All batch headers of the segment, in order, until `visit` returns false. */

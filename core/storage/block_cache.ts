@@ -14,6 +14,15 @@ import { SLABS_IDLE_MAX } from "../config/limits.ts";
 import { deferred, invariant, unlessAborted } from "../runtime/mod.ts";
 import { type BlockBuffers, costOf, type LoadedRun, loadRun, runMemory } from "./block_buffers.ts";
 import {
+  AHEAD_SHARE,
+  type BlockCacheOptions,
+  ENTRY_BYTES,
+  FRESH_SHARE,
+  READ_AHEAD_BYTES,
+  READ_AHEAD_SHARE,
+  WIDENED_SHARE,
+} from "./block_cache_options.ts";
+import {
   type BlockCacheStats,
   type CachedObject,
   type CacheLease,
@@ -26,37 +35,8 @@ import type { ObjectStore } from "./object_store.ts";
 import { SLAB_BYTES, type SlabPool } from "./wal/slab_pool.ts";
 
 export type { BlockBuffers } from "./block_buffers.ts";
+export type { BlockCacheOptions } from "./block_cache_options.ts";
 export type { BlockCacheStats, CacheLease } from "./extent.ts";
-
-/** A sequential reader's misses are widened to GETs of this size, to spare requests. */
-export const READ_AHEAD_BYTES = 4 * 1024 * 1024;
-
-/** What a small object takes of the heap beside its bytes: its key, its entries, its buffer. */
-const ENTRY_BYTES = 1024;
-
-/** One reader's read-ahead takes at most this share of the capacity. */
-const READ_AHEAD_SHARE = 16;
-
-/** While loads take more than this share of it, no reader gets more than it asks for. */
-const WIDENED_SHARE = 2;
-
-/** The newest inserted objects take at most this share of it: two full commits by default. */
-const FRESH_SHARE = 8;
-
-export interface BlockCacheOptions {
-  readonly store: ObjectStore;
-  /** Where they come from; without them every load allocates. */
-  readonly buffers?: BlockBuffers | undefined;
-  readonly capacityBytes: number;
-  /** Bytes of the capacity that are in use elsewhere at the moment; half of it at most. */
-  readonly reservedBytes?: () => number;
-  /** Where evicted buffers go to; what is idle there counts, too. */
-  readonly slabs?: SlabPool;
-  /** Reads are made in multiples of this, aligned: `StoreAdvice.rangeBytes`. */
-  readonly blockBytes: number;
-  /** What a sequential reader's misses are widened to; 4 MiB unless the store advises otherwise. */
-  readonly readAheadBytes?: number;
-}
 
 export class BlockCache {
   /** Whether the store would rather bring much at a time than little. */
@@ -75,6 +55,7 @@ export class BlockCache {
   #bytes = 0;
   #leasedBytes = 0;
   #loadingBytes = 0;
+  #aheadBytes = 0;
   #hits = 0;
   #misses = 0;
   #loads = 0;
@@ -105,6 +86,11 @@ export class BlockCache {
   /** Whether little enough is being loaded that more than was asked for may be. */
   get mayWiden(): boolean {
     return this.#loadingBytes + this.readAheadBytes <= this.#capacityBytes / WIDENED_SHARE;
+  }
+
+  /** Bytes that may be brought now before anybody asks for them. */
+  get aheadRoom(): number {
+    return (this.#capacityBytes - this.#reserved) / AHEAD_SHARE - this.#aheadBytes;
   }
 
   get stats(): BlockCacheStats {
@@ -152,31 +138,35 @@ export class BlockCache {
 
   /** `[start, end)` of the object if all of it is in memory, else undefined. Never waits. */
   tryRead(key: string, start: number, end: number): CacheLease | undefined {
-    const object = this.#objects.get(key);
-    if (object === undefined) return undefined;
-    const { whole } = object;
-    if (whole !== undefined && end <= whole.end) {
-      this.#hits++;
-      return this.#lend([this.#hold(whole)], start, end);
-    }
-    const found: Extent[] = [];
-    for (let at = start; at < end;) {
-      const extent = object.blocks.get(Math.floor(at / this.#blockBytes));
-      if (extent === undefined || extent.loading !== undefined || extent.end <= at) {
-        return undefined;
-      }
-      found.push(extent);
-      at = extent.end;
-    }
+    const found = this.#find(key, start, end);
+    if (found === undefined || found.some(({ loading }) => loading !== undefined)) return undefined;
     this.#hits += found.length;
     for (const extent of found) this.#hold(extent);
     return this.#lend(found, start, end);
   }
 
+  /** Whether all of it is in memory, or on its way there. */
+  has(key: string, start: number, end: number): boolean {
+    return this.#find(key, start, end) !== undefined;
+  }
+
+  #find(key: string, start: number, end: number): Extent[] | undefined {
+    const object = this.#objects.get(key);
+    const whole = object?.whole;
+    if (whole !== undefined && end <= whole.end) return [whole];
+    const found: Extent[] = [];
+    for (let at = start; at < end; at = found.at(-1)!.end) {
+      const extent = object?.blocks.get(Math.floor(at / this.#blockBytes));
+      if (extent === undefined || extent.end <= at) return undefined;
+      found.push(extent);
+    }
+    return found;
+  }
+
   /**
    * `[start, end)` of an object of `size` bytes (another than before: it was replaced), cut at its
    * end; undefined where the store has none. StoreErrors pass through; the next read tries again.
-   * An abort fails one read. `staleOk`: see CallOptions.
+   * An abort fails one read. `staleOk`: see CallOptions. `ahead`: nobody waits for what it loads.
    */
   async read(
     key: string,
@@ -185,6 +175,7 @@ export class BlockCache {
     end: number,
     signal?: AbortSignal,
     staleOk = false,
+    ahead = false,
   ): Promise<CacheLease | undefined> {
     signal?.throwIfAborted();
     const to = Math.min(end, size);
@@ -192,7 +183,7 @@ export class BlockCache {
     if ((this.#objects.get(key)?.sizeWhenLoaded ?? size) !== size) this.invalidate(key);
     const now = this.tryRead(key, start, to);
     if (now !== undefined) return now;
-    const found = this.#cover(key, size, start, to, staleOk);
+    const found = this.#cover(key, size, start, to, staleOk, ahead);
     try {
       // Taken before the first wait: an extent that has failed meanwhile isn't loading any more.
       const loads = found.map((extent) => extent.loading);
@@ -217,7 +208,14 @@ export class BlockCache {
   }
 
   /** Held extents that cover the range; missing ones start to load. */
-  #cover(key: string, size: number, start: number, end: number, staleOk: boolean): Extent[] {
+  #cover(
+    key: string,
+    size: number,
+    start: number,
+    end: number,
+    staleOk: boolean,
+    ahead: boolean,
+  ): Extent[] {
     const blockBytes = this.#blockBytes;
     const blocks = this.#objectOf(key).blocks;
     const last = Math.floor((end - 1) / blockBytes);
@@ -228,7 +226,7 @@ export class BlockCache {
       if (known !== undefined) {
         if (known.loading === undefined) this.#hits++;
         else this.#misses++;
-        found.push(this.#hold(known));
+        found.push(this.#hold(known, ahead));
         block = Math.ceil(known.end / blockBytes);
         continue;
       }
@@ -239,7 +237,9 @@ export class BlockCache {
       let until = block + 1;
       while (until <= limit && !blocks.has(until)) until++;
       this.#misses += Math.min(until, last + 1) - block;
-      found.push(this.#load(key, block, until, size, staleOk));
+      const extent = this.#load(key, block, until, size, staleOk);
+      if (ahead) this.#aheadBytes += extent.costBytes;
+      found.push(Object.assign(extent, { ahead }));
       block = until;
     }
     return found;
@@ -312,13 +312,20 @@ export class BlockCache {
     return object;
   }
 
-  #hold(extent: Extent): Extent {
+  #hold(extent: Extent, ahead = false): Extent {
+    if (!ahead) this.#wanted(extent);
     if (extent.leases++ === 0) this.#leasedBytes += extent.costBytes;
     if (!extent.detached) {
       this.#recency.delete(extent);
       this.#recency.add(extent);
     }
     return extent;
+  }
+
+  /** It is not ahead of its reader any more, or never was. */
+  #wanted(extent: Extent): void {
+    if (extent.ahead) this.#aheadBytes -= extent.costBytes;
+    extent.ahead = false;
   }
 
   #letGo(extent: Extent): void {
@@ -351,6 +358,7 @@ export class BlockCache {
     extent.detached = true;
     this.#recency.delete(extent);
     this.#fresh.delete(extent);
+    this.#wanted(extent);
     this.#bytes -= extent.costBytes;
     const object = this.#objects.get(extent.key);
     if (object !== undefined) {
@@ -377,10 +385,13 @@ export class BlockCache {
     }
   }
 
+  get #reserved(): number {
+    return Math.min(this.#reservedBytes(), this.#capacityBytes / 2);
+  }
+
   #overBytes(freshBytes: number): number {
-    const reserved = Math.min(this.#reservedBytes(), this.#capacityBytes / 2);
     const idle = this.#buffers?.idleBytes ?? 0;
-    const over = this.#bytes + idle + reserved + freshBytes - this.#capacityBytes;
+    const over = this.#bytes + idle + this.#reserved + freshBytes - this.#capacityBytes;
     return this.#slabs?.relieve(over, SLABS_IDLE_MAX) ?? over;
   }
 }

@@ -15,6 +15,8 @@ export interface Extent {
   loading: Promise<boolean> | undefined;
   abort: AbortController | undefined;
   onEvict: (() => void) | undefined;
+  /** Brought before anybody asked for it, and not read since. */
+  ahead: boolean;
   /** No longer found by readers; gone when the last lease ends. */
   detached: boolean;
 }
@@ -24,7 +26,7 @@ export function newExtent(
   given: Pick<Extent, "key" | "start" | "end" | "parts" | "costBytes"> & Partial<Extent>,
 ): Extent {
   const nothing = { loading: undefined, abort: undefined, onEvict: undefined };
-  return { ...nothing, leases: 0, detached: false, ...given };
+  return { ...nothing, leases: 0, ahead: false, detached: false, ...given };
 }
 
 export interface CachedObject {

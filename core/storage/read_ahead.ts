@@ -26,7 +26,10 @@ export class ReadAhead {
     return true;
   }
 
-  /** Starts to load `[start, end)` of an object of `size` bytes; faults are told to its reader. */
+  /**
+   * Starts to load `[start, end)` of an object of `size` bytes, if the cache has room for so many
+   * times as much that nobody reads yet; faults are told to its reader.
+   */
   start(
     key: string,
     size: number,
@@ -34,13 +37,15 @@ export class ReadAhead {
     end: number,
     signal: AbortSignal,
     staleOk: boolean,
+    times = 1,
   ): void {
+    const { cache } = this;
     const what = `${start} of ${key}`;
     if (this.#running.size >= READS_AHEAD_MAX || this.#running.has(what)) return;
-    const held = this.cache.tryRead(key, start, Math.min(end, size));
-    if (held !== undefined) return held.release();
+    const to = Math.min(end, size);
+    if (cache.has(key, start, to) || cache.aheadRoom < (to - start) * times) return;
     this.#running.add(what);
-    this.cache.read(key, size, start, end, signal, staleOk)
+    cache.read(key, size, start, to, signal, staleOk, true)
       .then((lease) => lease?.release(), () => {})
       .finally(() => this.#running.delete(what));
   }

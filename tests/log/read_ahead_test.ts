@@ -129,3 +129,95 @@ Deno.test("ReadAhead admits some readers, and in time another for one that has l
   assert(!ahead.admits("reader 0"));
   assert(ahead.admits("reader 1"));
 });
+
+/** Logs of one topic, each with so many segments of 60 KiB, and nothing of them in memory. */
+async function inSegments(room: Room, partitions: number, segments: number) {
+  const topic = await room.topic("a", partitions);
+  const logs = await Promise.all(
+    Array.from({ length: partitions }, (_, at) => room.log(topic, at)),
+  );
+  for (const log of logs) {
+    for (let at = 0; at < segments; at++) {
+      for (let batch = 0; batch < 4; batch++) await commit(log, ["x".repeat(15 * KIB)]);
+      await rewriteTail(log, true);
+    }
+    for (const { baseOffset } of log.segments) {
+      room.cache.invalidate(segmentKey(log.prefix, baseOffset));
+    }
+  }
+  return logs;
+}
+
+/** Reads all of the logs beside each other; how often a read had to wait for the store. */
+async function readBeside(scene: Scene, room: Room, logs: Awaited<ReturnType<typeof inSegments>>) {
+  let waits = 0;
+  for (let offset = 0; offset < logs[0]!.highWatermark; offset++) {
+    for (const log of logs) {
+      const { misses } = room.cache.stats;
+      const reading = readFrom(log, offset, 16 * KIB);
+      if (room.cache.stats.misses > misses) waits++;
+      assertEquals((await reading).records.map((each) => each.offset), [offset]);
+    }
+    await scene.runtime.settle();
+  }
+  return waits;
+}
+
+Deno.test("what readers of many segments have ahead does not drive itself out", async () => {
+  const scene = new Scene();
+  Object.assign(scene.options, { commitBytes: 1 << 20, readaheadSegments: 2 });
+  const room = await scene.open();
+  const logs = await inSegments(room, 8, 8);
+  const { loadedBytes } = room.cache.stats;
+  // 60 KiB for each reader now, and 120 KiB ahead, would be half as much again as the cache has.
+  const waits = await readBeside(scene, room, logs);
+  const all = logs.flatMap((log) => log.segments).reduce((sum, { bytes }) => sum + bytes, 0);
+  const loaded = room.cache.stats.loadedBytes - loadedBytes;
+  assert(loaded <= all, `${loaded} bytes for ${all}`);
+  assert(waits < 8 * 8, `${waits} waits`);
+});
+
+Deno.test("where calls are dear the next window of a segment is there in time, too", async () => {
+  const scene = new Scene();
+  Object.assign(scene.options, { commitBytes: 1 << 20 });
+  const room = await scene.open();
+  const [log] = await inSegments(room, 1, 1);
+  for (let batch = 0; batch < 40; batch++) await commit(log!, ["x".repeat(15 * KIB)]);
+  await rewriteTail(log!, true);
+  room.cache.invalidate(segmentKey(log!.prefix, log!.segments[1]!.baseOffset));
+  const { loads } = room.cache.stats;
+  // The first read of all, which comes from nowhere, and the second, which shows that it goes on.
+  assert(await readBeside(scene, room, [log!]) <= 2);
+  // Two for each segment's front, then one for each 64 KiB.
+  const calls = room.cache.stats.loads - loads;
+  assert(calls <= 14, `${calls} calls`);
+});
+
+Deno.test("bytes ahead count as such until they are read or driven out", async () => {
+  const scene = new Scene();
+  const room = await scene.open();
+  const { cache, scene: { objects } } = room;
+  const ahead = new ReadAhead(cache);
+  const { signal } = new AbortController();
+  const window = 64 * KIB;
+  for (let at = 0; at < 6; at++) objects.set(`object ${at}`, new Uint8Array(window));
+  const bring = async (at: number, times?: number) => {
+    const { loads } = cache.stats;
+    ahead.start(`object ${at}`, window, 0, window, signal, false, times);
+    await scene.runtime.settle();
+    return cache.stats.loads > loads;
+  };
+  // A quarter of 1 MiB.
+  assertEquals(cache.aheadRoom, 4 * window);
+  assert(await bring(0));
+  assert(!await bring(0));
+  assert(await bring(1) && await bring(2));
+  assert(!await bring(3, 2), "the second after a reader's wants room for two");
+  assert(await bring(3));
+  assert(!await bring(4));
+  (await cache.read("object 0", window, 0, 10))!.release();
+  assert(await bring(4));
+  cache.invalidate("object 1");
+  assert(await bring(5));
+  assertEquals(cache.aheadRoom, 0);
+});

@@ -54,3 +54,32 @@ Deno.test("WAL stays bounded beside clients that are busy all the time", async (
   assert(appendedBytes > 30 * MIB, `${appendedBytes} bytes`);
   assert(peakBytes < 7 * MIB, `${peakBytes} bytes of WAL`);
 });
+
+Deno.test("rewriting that is under way stops for clients that come back, for a while", async () => {
+  const scene = new Scene(1, "faults");
+  Object.assign(scene.options, { walBytes: MIB, commitBytes: MIB });
+  const room = await scene.until(scene.open());
+  const topic = await scene.until(room.topic("a", PARTITIONS));
+  const logs = await Promise.all(
+    Array.from({ length: PARTITIONS }, (_, at) => scene.until(room.log(topic, at))),
+  );
+  const batch = batchOf(["x".repeat(100 << 10)]);
+  for (const log of logs) append(log, batch.slice());
+  Object.assign(scene.faults!, { latencyMinMs: 100, latencyMaxMs: 100 });
+  const { stats } = room.housekeeping;
+  for (let ms = 0; stats.rewrites === 0 && ms < 30_000; ms += 100) await scene.runtime.advance(100);
+  const { traffic } = logs[0]!.context;
+  const read = () => {
+    traffic.readBytes += MIB;
+    scene.runtime.timers.after(50, read);
+  };
+  read();
+  await scene.runtime.advance(2_000);
+  const before = stats.rewrites;
+  assert(before > 0 && before < PARTITIONS / 2, `${before} rewrites`);
+  await scene.runtime.advance(10_000);
+  assertEquals(stats.rewrites, before);
+  // Then it is their turn to make room.
+  await scene.runtime.advance(60_000);
+  assert(room.ledger.bytes <= MIB, `${room.ledger.bytes} bytes of WAL`);
+});

@@ -1,5 +1,9 @@
 import { assert, assertEquals } from "@std/assert";
-import { COMMIT_PAID_BYTES, COMMITS_SAVED_MS } from "../../core/config/limits.ts";
+import {
+  COMMIT_PAID_BYTES,
+  COMMIT_UNPAID_BYTES,
+  COMMITS_SAVED_MS,
+} from "../../core/config/limits.ts";
 import { Pace } from "../../core/storage/wal/pace.ts";
 import { WalChain } from "../../core/storage/wal/chain.ts";
 import { NO_MARK } from "../../core/storage/wal/format.ts";
@@ -142,9 +146,15 @@ Deno.test("smaller commits pay for a part of the next one", async () => {
   const spaced = 60_000 / SPACING_MS;
   for (const part of [2, 4]) {
     const { commits } = await run(COMMIT_PAID_BYTES / part, 60_000);
-    const expected = spaced / (1 - 1 / part);
+    const paid = COMMIT_PAID_BYTES / part - COMMIT_UNPAID_BYTES;
+    const expected = spaced / (1 - paid / (COMMIT_PAID_BYTES - COMMIT_UNPAID_BYTES));
     assert(Math.abs(commits - expected) < 0.05 * expected, `${commits}, expected ${expected}`);
   }
+});
+
+Deno.test("small commits, however many, earn nothing: the spacing bounds the bill", async () => {
+  const { commits } = await run(COMMIT_UNPAID_BYTES - 1_000, 60_000);
+  assert(commits <= 60_000 / SPACING_MS + 1, `${commits} commits`);
 });
 
 Deno.test("a steady flow keeps to the spacing whatever was saved", async () => {

@@ -8,9 +8,10 @@
  * Requests are saved in a token bucket: one a spacing, and one for each COMMIT_PAID_BYTES that are
  * sent, COMMITS_SAVED_MS worth of them at most, none at the start. Invariant: in any time T that
  * sends V bytes at most (T + COMMITS_SAVED_MS) / spacing + V / COMMIT_PAID_BYTES + 1 sends, beside
- * those of full commits, which go in any case, and take a token where there is one.
+ * those of full commits, which go in any case, and take a token where there is one. The first
+ * COMMIT_UNPAID_BYTES of a commit earn nothing: a small steady flow keeps to the spacing alone.
  */
-import { COMMIT_PAID_BYTES, COMMITS_SAVED_MS } from "../../config/limits.ts";
+import { COMMIT_PAID_BYTES, COMMIT_UNPAID_BYTES, COMMITS_SAVED_MS } from "../../config/limits.ts";
 import type { Runtime, Timer } from "../../runtime/runtime.ts";
 import { Company } from "./company.ts";
 
@@ -81,7 +82,7 @@ export class Pace {
   #paidMs(bytes: number, quietMs: number): number {
     if (this.spacingMs === 0) return -Infinity;
     const spacedMs = this.#sentMs + this.spacingMs;
-    const missing = 1 - this.#saved - bytes / COMMIT_PAID_BYTES;
+    const missing = 1 - this.#saved - earnedBy(bytes);
     const paidMs = this.#savedMs + missing * this.spacingMs;
     return Math.min(spacedMs, Math.max(quietMs, paidMs));
   }
@@ -107,7 +108,7 @@ export class Pace {
     const nowMs = this.runtime.clock.monotonicMs();
     // They waited for us: had it been sent sooner, the silence would have been shorter.
     if (nowMs >= this.#quietMs) this.#gapMs /= 2;
-    const earned = (nowMs - this.#savedMs) / this.spacingMs + bytes / COMMIT_PAID_BYTES;
+    const earned = (nowMs - this.#savedMs) / this.spacingMs + earnedBy(bytes);
     const saved = Math.min(this.#saved + earned, COMMITS_SAVED_MS / this.spacingMs);
     this.#saved = Math.max(0, saved - 1);
     this.#savedMs = nowMs;
@@ -118,4 +119,10 @@ export class Pace {
     this.#timer?.cancel();
     this.#timer = undefined;
   }
+}
+
+/** Requests that a commit of so many bytes earns, at most one for each COMMIT_PAID_BYTES. */
+function earnedBy(bytes: number): number {
+  const paid = (bytes - COMMIT_UNPAID_BYTES) / (COMMIT_PAID_BYTES - COMMIT_UNPAID_BYTES);
+  return Math.min(Math.max(0, paid), bytes / COMMIT_PAID_BYTES);
 }
