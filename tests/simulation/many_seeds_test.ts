@@ -14,7 +14,7 @@ const LIMIT_MS = 12 * 60_000;
 /** Parts of the whole. */
 const CAMPAIGNS: Readonly<Record<string, Pick<Campaign, "brokers" | "adjust"> & { part: number }>> =
   {
-    "clusters": { brokers: 0, part: 12 / 16 },
+    "clusters": { brokers: 0, part: 25 / 32 },
     "clusters whose dead brokers wake up beside their successors": {
       brokers: 0,
       adjust: "doubles",
@@ -25,7 +25,6 @@ const CAMPAIGNS: Readonly<Record<string, Pick<Campaign, "brokers" | "adjust"> & 
       adjust: "strays",
       part: 1 / 32,
     },
-    "clusters that get older metadata back": { brokers: 0, adjust: "restores", part: 1 / 32 },
     "clusters with reads from followers": { brokers: 0, adjust: "racks", part: 1 / 32 },
     "single brokers": { brokers: 1, part: 2 / 16 },
   };
