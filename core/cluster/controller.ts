@@ -15,9 +15,9 @@ import {
   UNASSIGNED,
 } from "../metadata/assignments.ts";
 import { readAllChains } from "../metadata/brokers.ts";
-import { TOPICS_PREFIX } from "../metadata/keys.ts";
+import { topicKey, TOPICS_PREFIX } from "../metadata/keys.ts";
 import type { MetadataStore } from "../metadata/metadata_store.ts";
-import { type TopicInfo, TopicView } from "../metadata/topic_view.ts";
+import { type TopicInfo, topicOf, TopicView } from "../metadata/topic_view.ts";
 import { inParallel } from "../runtime/in_parallel.ts";
 import { Repeater } from "../runtime/repeater.ts";
 import type { Runtime, Timer } from "../runtime/runtime.ts";
@@ -38,6 +38,8 @@ export interface ControllerOptions {
   readonly topics: () => Iterable<TopicInfo>;
 }
 
+/** Topics that are looked up at a time. */
+const LOOKS_PARALLEL = 16;
 const SHARDS: AssignTopic = { id: COORDINATORS, partitionCount: COORDINATOR_SHARDS };
 
 export class Controller {
@@ -67,12 +69,16 @@ export class Controller {
     const { membership, records, topics } = this.options;
     if (!membership.isController) return;
     const brokers = this.#brokers();
-    const known = Array.from(topics(), ({ id, partitionCount }) => ({ id, partitionCount }));
+    const known = Array.from(topics());
     // With what was written here and is not in the view yet: else it would be moved at once.
     const previous = (topicId: string, at: number) => records.partitions(topicId)?.[at];
     // Apart, so that each is balanced by itself.
-    const changes = [[SHARDS], known].flatMap((group) => [...assign(previous, brokers, group)])
+    const wanted = [[SHARDS], known].flatMap((group) => [...assign(previous, brokers, group)])
       .filter(([topicId, targets]) => differs(records.partitions(topicId), targets));
+    const gone = await this.#goneAmong(
+      known.filter(({ id }) => records.partitions(id) === undefined),
+    );
+    const changes = wanted.filter(([topicId]) => !gone.has(topicId));
     // The coordinators have no log that could lie anywhere.
     const isUnknown = (topicId: string) =>
       topicId !== COORDINATORS && records.partitions(topicId) === undefined;
@@ -160,6 +166,19 @@ export class Controller {
       }
     }
     return dead;
+  }
+
+  /**
+   * Which of `topics`, that have no record, are deleted. The views of topics and of records follow
+   * apart: else a deletion that only the second has seen would be answered with a new record.
+   */
+  async #goneAmong(topics: readonly TopicInfo[]): Promise<ReadonlySet<string>> {
+    const gone = new Set<string>();
+    await inParallel(LOOKS_PARALLEL, topics, async ({ id, name }) => {
+      const entry = await this.options.metadata.get(topicKey(name));
+      if (entry === undefined || topicOf(entry).id !== id) gone.add(id);
+    });
+    return gone;
   }
 
   /** Deletes the records of topics that are gone; the view may be behind, so metadata is asked. */

@@ -150,23 +150,46 @@ function writeVarint(w: Writer, value: number): void {
   w.int8(Number(rest));
 }
 
+/** What decoding looks up in a schema: its fields by their numbers. */
+interface FieldById {
+  readonly name: string;
+  readonly field: Field;
+}
+
+const fieldsById = new WeakMap<MessageSchema, ReadonlyMap<number, FieldById>>();
+
+function byIdOf(schema: MessageSchema): ReadonlyMap<number, FieldById> {
+  let byId = fieldsById.get(schema);
+  if (byId === undefined) {
+    const fields = Object.entries(schema.fields);
+    byId = new Map(fields.map(([name, field]) => [field.id, { name, field }]));
+    fieldsById.set(schema, byId);
+  }
+  return byId;
+}
+
 /** Throws MalformedError unless `bytes` is an encoding of `schema` (or of a newer form of it). */
 export function decodeMessage<S extends MessageSchema>(schema: S, bytes: Uint8Array): MessageOf<S> {
-  const reader = new Reader(bytes);
+  return readMessage(new Reader(bytes), schema) as MessageOf<S>;
+}
+
+/** A message that ends where `reader` does. */
+function readMessage(reader: Reader, schema: MessageSchema): Loose {
   const value = emptyMessage(schema);
-  const byId = new Map(Object.entries(schema.fields).map(([name, f]) => [f.id, { name, f }]));
-  const unknown = new Writer(0);
+  const byId = byIdOf(schema);
+  let unknown: Writer | undefined;
   while (reader.remaining > 0) {
     const start = reader.offset;
     const tag = reader.uvarint();
     const known = byId.get(Math.floor(tag / 8));
-    if (known === undefined || !readField(reader, value, known.name, known.f, tag & 7)) {
+    if (known === undefined || !readField(reader, value, known.name, known.field, tag & 7)) {
       skip(reader, tag & 7);
-      unknown.raw(bytes.subarray(start, reader.offset));
+      unknown ??= new Writer(64);
+      unknown.raw(reader.bytes.subarray(start, reader.offset));
     }
   }
-  if (unknown.length > 0) value[UNKNOWN] = unknown.toBytes();
-  return value as MessageOf<S>;
+  if (unknown !== undefined) value[UNKNOWN] = unknown.toBytes();
+  return value;
 }
 
 type Loose = Record<string, unknown> & { [UNKNOWN]?: Uint8Array };
@@ -197,24 +220,34 @@ function readField(r: Reader, into: Loose, name: string, field: Field, wire: num
   }
   if (wire !== LENGTH) return false;
   const length = r.uvarint();
-  const end = r.take(length) + length;
-  const body = new Reader(r.bytes, end - length, end);
+  const from = r.take(length);
+  const { end } = r;
+  r.offset = from;
+  r.end = from + length;
+  readBody(r, into, name, field, numeric);
+  r.offset = from + length;
+  r.end = end;
+  return true;
+}
+
+/** Reads what a field with a length has, which goes on to the reader's end. */
+function readBody(r: Reader, into: Loose, name: string, field: Field, numeric: boolean): void {
+  const { kind } = field;
   if (numeric) {
     if (!field.repeated) throw new MalformedError("a single number is packed");
-    while (body.remaining > 0) (into[name] as number[]).push(readVarint(body));
+    while (r.remaining > 0) (into[name] as number[]).push(readVarint(r));
   } else if (kind === "map") {
-    const [key, value] = readPair(body);
+    const [key, value] = readPair(r);
     (into[name] as Map<string, string>).set(key, value);
   } else {
     const item = kind === "string"
-      ? body.utf8(length)
+      ? r.utf8(r.remaining)
       : kind === "bytes"
-      ? body.copy(length)
-      : decodeMessage(kind as MessageSchema, body.view8(length));
+      ? r.copy(r.remaining)
+      : readMessage(r, kind as MessageSchema);
     if (field.repeated) (into[name] as unknown[]).push(item);
     else into[name] = item;
   }
-  return true;
 }
 
 function readPair(r: Reader): [string, string] {

@@ -181,6 +181,8 @@ export class TopicWriter {
           { delete: key },
           { put: usedNameKey(topic.name), value: used },
           { put: topicDeletionKey(topic.id), value: deletion },
+          // with it, lest a broker that has not heard yet take a log that is being removed
+          { delete: assignmentKey(topic.id) },
         ],
       };
       const deletionKey = topicDeletionKey(topic.id);

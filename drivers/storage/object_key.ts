@@ -3,6 +3,7 @@ import { StoreError } from "../../core/storage/object_store.ts";
 
 const KEY_BYTES_MAX = 1024;
 const PLAIN = /^[\x21-\x7e]+$/;
+const ODD_PART = /(?:^|\/)\.{0,2}(?:\/|$)/;
 const utf8 = new TextEncoder();
 
 /** Refuses what is not a key (see `ObjectStore`) with a fatal `StoreError`. */
@@ -22,11 +23,8 @@ function keyFault(key: string): string | undefined {
     if (key.includes("\0")) return "holds a NUL character";
     if (utf8.encode(key).length > KEY_BYTES_MAX) return "is longer than 1,024 bytes";
   }
-  for (const part of key.split("/")) {
-    if (part === "") return "has an empty part";
-    if (part === "." || part === "..") return "has a part that is . or ..";
-  }
-  return undefined;
+  if (!ODD_PART.test(key)) return undefined;
+  return key.split("/").includes("") ? "has an empty part" : "has a part that is . or ..";
 }
 
 /** Whether a key can start with `prefix`; a store that is asked for others may refuse. */

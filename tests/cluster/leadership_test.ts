@@ -15,6 +15,7 @@ import {
   ASSIGNMENTS_PREFIX,
   CONTROLLER_KEY,
   liveBrokerKey,
+  TOPICS_PREFIX,
 } from "../../core/metadata/keys.ts";
 import { liveBrokerOf } from "../../core/metadata/brokers.ts";
 import { LIVE_BROKERS_PREFIX } from "../../core/metadata/keys.ts";
@@ -420,6 +421,21 @@ Deno.test("a topic that is made is led after one write of its record", async () 
     assertEquals(owner?.brokerId, target);
     assertEquals(leader(s, topic, partition).brokerId, target);
   }
+  await s.stop();
+});
+
+Deno.test("a deleted topic gets no new record from a controller that is behind", async () => {
+  const { scene: s, topic } = await scene(3);
+  const behind = () => new Promise<void>((resolve) => s.runtime.timers.after(40, resolve));
+  const isBehind = (call: string, key: string) => call === "watch" && key === TOPICS_PREFIX;
+  Object.assign(s.faults, {
+    after: (call: string, key: string) => isBehind(call, key) ? behind() : undefined,
+  });
+  const deleted = s.nodes[1]!.topics.delete([{ name: "t" }]);
+  await s.settle(1_000);
+  await deleted;
+  assertEquals((await recordsWritten(s)).get(topic)!.length, 1);
+  assertEquals(s.leaders(topic, 0), []);
   await s.stop();
 });
 

@@ -8,6 +8,7 @@
  * others are quick, and those of a folder run together.
  */
 export const SIZES: Readonly<Record<string, readonly [seconds: number, cores: number]>> = {
+  "tests/simulation/many_seeds_test.ts": [600, 2.0],
   "tests/clients/cluster_test.ts": [47, 0.7],
   "tests/metadata/etcd_outage_test.ts": [47, 0.1],
   "tests/faults/broker_faults_test.ts": [44, 0.7],
@@ -96,6 +97,7 @@ export const LONG: Readonly<Record<string, string>> = {
   "tests/cluster/recovery_calls_test.ts": "a start's requests, with thousands of segments",
   "tests/faults/broker_faults_test.ts": "a broker on MinIO through every outage, under load",
   "tests/faults/cluster_faults_test.ts": "kills and pauses of a cluster's processes, under load",
+  "tests/simulation/many_seeds_test.ts": "thousands of fresh seeds of the simulation",
 };
 
 /** Smaller budgets of everyday runs, by the variables that set them. */

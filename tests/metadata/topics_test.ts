@@ -1,7 +1,8 @@
 import { assert, assertEquals, assertMatch, assertNotEquals } from "@std/assert";
 import { type Config, defaultConfig } from "../../core/config/mod.ts";
 import { MetadataError } from "../../core/metadata/metadata_store.ts";
-import { topicKey } from "../../core/metadata/keys.ts";
+import { encodeAssignment, UNASSIGNED } from "../../core/metadata/assignments.ts";
+import { assignmentKey, topicKey } from "../../core/metadata/keys.ts";
 import { type TopicChange, TopicRegistry } from "../../core/metadata/topics.ts";
 import { ErrorCode } from "../../core/protocol/errors.ts";
 import {
@@ -178,6 +179,19 @@ Deno.test("delete() leaves a pending deletion and frees the name, not the direct
   const other = await cluster.broker();
   assertEquals(other.pendingDeletions().map(({ id }) => id), [second.id]);
   assertEquals((await createOne(other, "orders")).topic!.directory.startsWith("orders~"), true);
+});
+
+Deno.test("delete() takes the topic's assignment record with it, whoever leads", async () => {
+  await using cluster = new Cluster();
+  const a = await cluster.broker();
+  const { id } = (await createOne(a, "orders")).topic!;
+  const key = assignmentKey(id);
+  const owner = { brokerId: 2, brokerEpoch: 1 };
+  const record = { topicId: id, partitions: [{ ...UNASSIGNED, target: 2, owner }] };
+  cluster.service.commit({ if: [], then: [{ put: key, value: encodeAssignment(record) }] });
+  await a.delete([{ name: "orders" }]);
+  // else a broker that has not heard of the deletion could still be made the leader
+  assertEquals(cluster.service.get(key), undefined);
 });
 
 Deno.test("the directory of a long name that is used again has at most 255 bytes", async () => {

@@ -143,7 +143,10 @@ export class Brokers {
       .map(({ o }) => `broker ${o.brokerId} does not serve`);
     const cutOff = this.hosts.filter((host) => host.cutOff)
       .map(({ o }) => `broker ${o.brokerId} does not reach the metadata`);
-    return [...missing, ...cutOff, ...unsettled(this.metadata, this.hosts.length)];
+    // its lease may run out yet, and what it led go to others
+    const asleep = this.hosts.filter((host) => host.process?.paused === true)
+      .map(({ o }) => `broker ${o.brokerId} sleeps`);
+    return [...missing, ...cutOff, ...asleep, ...unsettled(this.metadata, this.hosts.length)];
   }
 
   set settled(settled: boolean) {

@@ -3,66 +3,11 @@
  * planted faults, and fresh seeds within KAFSCALE_SIM_SECONDS (as simulation_test.ts has it).
  */
 import { assert, assertEquals } from "@std/assert";
+import { doubles, restores, sleepers, strays } from "./adjustments.ts";
 import { freshSeeds } from "./fresh_seeds.ts";
 import { replayOf } from "./main.ts";
-import type { Plan } from "./plan.ts";
 import { BLIND_WRITES, type Sabotage, WITHOUT_SEALS } from "./sabotage.ts";
 import { type RunOptions, type RunResult, simulate } from "./simulation.ts";
-
-/** Brokers that are taken for dead are replaced by a process with their id, and wake up. */
-const doubles = (plan: Plan): Plan => ({
-  ...plan,
-  crashEveryMs: 900,
-  fuseChance: 0,
-  zombieChance: 1,
-  restartDelayMaxMs: 20,
-});
-
-/**
- * Brokers that are cut off from metadata for longer than their leases, and clients that know no
- * better than to ask them; few write there, so nothing tells them that they are sealed.
- */
-const strays = (plan: Plan): Plan => ({
-  ...plan,
-  crashEveryMs: Infinity,
-  stopEveryMs: Infinity,
-  resetEveryMs: 150,
-  fuseChance: 0,
-  metadataOutageEveryMs: 500,
-  storeOutageEveryMs: Infinity,
-  store: { ...plan.store, latencyMaxMs: 5, slowChance: 0, lostChance: 0 },
-  clients: {
-    ...plan.clients,
-    idempotent: 2,
-    plain: 0,
-    stableTopics: 1,
-    churnTopics: 0,
-    partitions: 2,
-    trim: undefined,
-  },
-  cluster: {
-    ...plan.cluster!,
-    leaseMs: 300,
-    astrayChance: 0.3,
-    longMetadataCutEveryMs: Infinity,
-    longPauseEveryMs: Infinity,
-    clientCutEveryMs: Infinity,
-    leaseStormEveryMs: Infinity,
-    controllerLossEveryMs: Infinity,
-    moveEveryMs: Infinity,
-  },
-});
-
-/**
- * An operator puts older metadata back, again and again. What metadata alone holds is lost then, so
- * nobody commits offsets or makes topics; the log must not lose anything.
- */
-const restores = (plan: Plan): Plan => ({
-  ...plan,
-  chaosMs: 12_000,
-  clients: { ...plan.clients, members: 0, churnTopics: 0 },
-  cluster: { ...plan.cluster!, lateCommitChance: 0, restoreEveryMs: 1_200 },
-});
 
 const FIXED: RunOptions[] = [
   ...["1", "2", "3", "5"].map((seed) => ({ seed })),
@@ -117,15 +62,6 @@ Deno.test("simulation of one cluster twice gives the same lines, byte for byte",
   const second = await simulate({ seed: "4", brokers: 4 });
   assertEquals(first.lines.join("\n"), second.lines.join("\n"));
   assert(first.lines[0]!.includes("4 brokers"), first.lines[0]);
-});
-
-/** Brokers sleep past their leases all the time, and wake up. */
-const sleepers = (plan: Plan): Plan => ({
-  ...plan,
-  crashEveryMs: Infinity,
-  stopEveryMs: Infinity,
-  chaosMs: 8_000,
-  cluster: { ...plan.cluster!, leaseMs: 300, longPauseEveryMs: 700 },
 });
 
 const planted: Record<string, [Sabotage, RegExp]> = {

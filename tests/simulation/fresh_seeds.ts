@@ -1,4 +1,4 @@
-import { seedAt } from "./main.ts";
+import { freshSeed, seedAt } from "./main.ts";
 
 /**
  * Runs seeds that nobody has seen, for a share of KAFSCALE_SIM_SECONDS (default 20; 0 leaves them
@@ -10,8 +10,7 @@ export async function freshSeeds(
   run: (seed: string) => Promise<unknown>,
 ): Promise<void> {
   const budgetMs = share * 1_000 * Number(Deno.env.get("KAFSCALE_SIM_SECONDS") ?? "20");
-  const drawn = String(crypto.getRandomValues(new Uint32Array(1))[0]);
-  const first = Deno.env.get("KAFSCALE_SIM_SEED") ?? drawn;
+  const first = freshSeed();
   console.log(`simulation: ${what}, fresh seeds from ${first} on`);
   const endMs = performance.now() + budgetMs;
   let runs = 0;
