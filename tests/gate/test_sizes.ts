@@ -97,7 +97,7 @@ export const LONG: Readonly<Record<string, string>> = {
   "tests/cluster/recovery_calls_test.ts": "a start's requests, with thousands of segments",
   "tests/faults/broker_faults_test.ts": "a broker on MinIO through every outage, under load",
   "tests/faults/cluster_faults_test.ts": "kills and pauses of a cluster's processes, under load",
-  "tests/simulation/many_seeds_test.ts": "thousands of fresh seeds of the simulation",
+  "tests/simulation/many_seeds_test.ts": "thousands of seeds of the simulation",
 };
 
 /** Smaller budgets of everyday runs, by the variables that set them. */

@@ -70,12 +70,13 @@ export function argumentsOf(seed: string, brokers = 1, adjust?: string): string[
   return ["--seed", seed, ...cluster, ...adjust === undefined ? [] : ["--adjust", adjust]];
 }
 
-/** A seed that nobody has seen; KAFSCALE_SIM_SEED says which that is. */
+/** The same, unless KAFSCALE_SIM_SEED says which it is. */
 export function freshSeed(): string {
   return Deno.env.get("KAFSCALE_SIM_SEED") ?? drawnSeed();
 }
 
-function drawnSeed(): string {
+/** A seed that nobody has seen. */
+export function drawnSeed(): string {
   return String(crypto.getRandomValues(new Uint32Array(1))[0]);
 }
 
