@@ -5,7 +5,7 @@
 import { argumentsOf, replayOf, seedAt } from "./main.ts";
 
 /** Long enough that a process's start is nothing, short enough that all processors end together. */
-const PIECE = 60;
+const PIECE = 40;
 
 export interface Campaign {
   readonly first: string;
