@@ -126,6 +126,23 @@ export class TopicRegistry {
     return this.#each(requests, (request) => this.#writer.create(request, validateOnly));
   }
 
+  /**
+   * Whether topics of these names can be told from none by now: asks the store for those that the
+   * view doesn't have, since another broker may have made them while the watch was behind.
+   */
+  async knows(names: readonly string[]): Promise<boolean> {
+    try {
+      const known = await Promise.all(names.map((name) =>
+        this.#view.byName(name) !== undefined ||
+        this.#parallel.within(() => this.#caughtUpWith({ name }))
+      ));
+      return known.every((each) => each);
+    } catch (error) {
+      if (error instanceof MetadataError) return false;
+      throw error;
+    }
+  }
+
   /** Deletes topics, by id or name; their objects are `pendingDeletions` from then on. */
   delete(targets: readonly TopicTarget[]): Promise<TopicOutcome[]> {
     return this.#each(targets, async (target) => {
@@ -191,18 +208,19 @@ export class TopicRegistry {
 
   /**
    * Before a change is refused for a topic that the view doesn't have: asks the store, since
-   * another broker may have made it while the watch was behind.
+   * another broker may have made it while the watch was behind. False: one is there that the view
+   * does not get in time.
    */
-  async #caughtUpWith(target: TopicTarget): Promise<void> {
+  async #caughtUpWith(target: TopicTarget): Promise<boolean> {
     if ("id" in target) {
-      if (this.#view.byId(target.id) !== undefined) return;
+      if (this.#view.byId(target.id) !== undefined) return true;
       const { entries } = await this.#store.list(LIVE_TOPICS_PREFIX);
       const found = entries.find((entry) => topicOf(entry).id === target.id);
-      if (found !== undefined) await this.#reached(found.revision);
-    } else if (this.#view.byName(target.name) === undefined) {
-      const found = await this.#store.get(topicKey(target.name));
-      if (found !== undefined) await this.#reached(found.revision);
+      return found === undefined || await this.#reached(found.revision);
     }
+    if (this.#view.byName(target.name) !== undefined) return true;
+    const found = await this.#store.get(topicKey(target.name));
+    return found === undefined || await this.#reached(found.revision);
   }
 
   async #each<T>(

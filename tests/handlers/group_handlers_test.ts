@@ -35,7 +35,9 @@ async function bench(): Promise<Bench> {
     leader: () => ({ leaderId: 7, leaderEpoch: 0 }),
     coordinator: () => 7,
   };
-  const rooms = { groups: made.groups, runtime: made.runtime, cluster } as unknown as Rooms;
+  const topics = { knows: () => Promise.resolve(true) };
+  const { groups, runtime } = made;
+  const rooms = { groups, runtime, cluster, topics } as unknown as Rooms;
   const context = {
     correlationId: 1,
     clientId: "tester",

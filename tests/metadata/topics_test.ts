@@ -241,6 +241,38 @@ Deno.test("delete() by a broker behind the times spares a new topic of the name"
   assertEquals(behind.byName("orders")?.id, young.id);
 });
 
+Deno.test("knows() asks for what the watch has not told, and says where it cannot", async () => {
+  await using cluster = new Cluster();
+  const current = await cluster.broker();
+  let stale = false;
+  const waiting: (() => void)[] = [];
+  const behind = await cluster.broker({}, {
+    after: (call) => {
+      if (call !== "watch" || !stale) return;
+      return new Promise((resolve) => waiting.push(resolve));
+    },
+  });
+  stale = true;
+  const { topic: made } = await createOne(current, "orders");
+  await cluster.runtime.settle();
+  assertEquals(behind.byName("orders"), undefined);
+  const late = behind.knows(["orders"]);
+  await cluster.runtime.advance(20_000);
+  assertEquals(await late, false, "it is there, and the view does not get it");
+  const known = behind.knows(["orders", "nothing"]);
+  await cluster.runtime.settle();
+  stale = false;
+  for (const resume of waiting) resume();
+  await cluster.runtime.settle();
+  assertEquals(await known, true);
+  assertEquals(behind.byName("orders"), made);
+  cluster.views[1]!.disconnect();
+  assertEquals(await behind.knows(["orders"]), true, "no need to ask");
+  assertEquals(await behind.knows(["orders", "nothing"]), false);
+  cluster.views[1]!.reconnect();
+  await cluster.runtime.advance(10_000);
+});
+
 Deno.test("addPartitions() only adds", async () => {
   await using cluster = new Cluster();
   const registry = await cluster.broker();

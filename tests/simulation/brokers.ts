@@ -58,6 +58,8 @@ export class Brokers {
   /** Metadata as it was: as a snapshot, and as its files. */
   #backup: { readonly snapshot: Uint8Array; readonly files: MemoryCopy } | undefined;
   #restored = false;
+  /** An operator backs metadata up, or puts it back. */
+  #operating = false;
 
   constructor(readonly o: BrokersOptions) {
     const { loop, history, plan, prng } = o;
@@ -183,7 +185,8 @@ export class Brokers {
   /** An operator's wish: somebody else shall lead a partition, or no wish any more. */
   async prefer(wish: "move" | "none"): Promise<void> {
     const records = this.metadata.list(ASSIGNMENTS_PREFIX).entries.map(assignmentOf);
-    if (records.length === 0) return;
+    // what is written before a broker looks hides that metadata went back (0011)
+    if (records.length === 0 || (wish === "move" && this.restoring)) return;
     const view = this.metadata.connect();
     const chosen = wish === "none" ? records : [this.#prng.pick(records)];
     for (const { topicId, partitions } of chosen) {
@@ -211,6 +214,16 @@ export class Brokers {
    * twice.
    */
   async backUpOrRestore(): Promise<void> {
+    if (this.#operating) return;
+    this.#operating = true;
+    try {
+      await this.#backUpOrRestore();
+    } finally {
+      this.#operating = false;
+    }
+  }
+
+  async #backUpOrRestore(): Promise<void> {
     const { loop, plan, note } = this.o;
     const view = this.metadata.connect();
     const backup = this.#backup;
