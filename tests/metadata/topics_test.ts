@@ -47,6 +47,26 @@ async function createOne(registry: TopicRegistry, name: string, partitions = 1) 
   return outcome!;
 }
 
+/** A broker's way to the store, on which what its watches have to tell can be held up. */
+function holdableWatch() {
+  let held = false;
+  const waiting: (() => void)[] = [];
+  const faults: MemoryFaults = {
+    after: (call) => {
+      if (call !== "watch" || !held) return;
+      return new Promise((resolve) => waiting.push(resolve));
+    },
+  };
+  return {
+    faults,
+    hold: () => void (held = true),
+    release: () => {
+      held = false;
+      for (const resume of waiting) resume();
+    },
+  };
+}
+
 Deno.test("create() is in the view when it returns, on every broker soon after", async () => {
   await using cluster = new Cluster();
   const [a, b] = [await cluster.broker(), await cluster.broker()];
@@ -218,25 +238,18 @@ Deno.test("delete() of what is not there is told apart by name and id", async ()
 Deno.test("delete() by a broker behind the times spares a new topic of the name", async () => {
   await using cluster = new Cluster();
   const current = await cluster.broker();
-  let stale = false;
-  const waiting: (() => void)[] = [];
-  const behind = await cluster.broker({}, {
-    after: (call) => {
-      if (call !== "watch" || !stale) return;
-      return new Promise((resolve) => waiting.push(resolve));
-    },
-  });
+  const watch = holdableWatch();
+  const behind = await cluster.broker({}, watch.faults);
   const old = (await createOne(current, "orders")).topic!;
   await cluster.runtime.settle();
-  stale = true;
+  watch.hold();
   await current.delete([{ name: "orders" }]);
   const young = (await createOne(current, "orders")).topic!;
   assertEquals(behind.byName("orders")?.id, old.id);
   const [outcome] = await behind.delete([{ name: "orders" }]);
   assertEquals(outcome!.errorCode, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION);
   assertEquals(current.byName("orders")?.id, young.id);
-  stale = false;
-  for (const resume of waiting) resume();
+  watch.release();
   await cluster.runtime.settle();
   assertEquals(behind.byName("orders")?.id, young.id);
 });
@@ -244,15 +257,9 @@ Deno.test("delete() by a broker behind the times spares a new topic of the name"
 Deno.test("knows() asks for what the watch has not told, and says where it cannot", async () => {
   await using cluster = new Cluster();
   const current = await cluster.broker();
-  let stale = false;
-  const waiting: (() => void)[] = [];
-  const behind = await cluster.broker({}, {
-    after: (call) => {
-      if (call !== "watch" || !stale) return;
-      return new Promise((resolve) => waiting.push(resolve));
-    },
-  });
-  stale = true;
+  const watch = holdableWatch();
+  const behind = await cluster.broker({}, watch.faults);
+  watch.hold();
   const { topic: made } = await createOne(current, "orders");
   await cluster.runtime.settle();
   assertEquals(behind.byName("orders"), undefined);
@@ -261,8 +268,7 @@ Deno.test("knows() asks for what the watch has not told, and says where it canno
   assertEquals(await late, false, "it is there, and the view does not get it");
   const known = behind.knows(["orders", "nothing"]);
   await cluster.runtime.settle();
-  stale = false;
-  for (const resume of waiting) resume();
+  watch.release();
   await cluster.runtime.settle();
   assertEquals(await known, true);
   assertEquals(behind.byName("orders"), made);
