@@ -204,6 +204,11 @@ function deniedTests(test: Test): void {
       assertStringIncludes(message, "access denied: allow s3:");
     }
   });
+  test("403 AccessDenied to a first write is asked about twice", async (scene) => {
+    scene.strike(denied, { on: "PUT", times: 2 });
+    assertEquals(await scene.store.putIfAbsent("slot", bodyOf(10, 1)), "created");
+    assertEquals([scene.proxy.requests.PUT, await scene.stored("slot")], [3, bodyOf(10, 1)[0]]);
+  });
   test("403 AccessDenied to a write after others went through may pass", async (scene) => {
     await scene.store.put("there", bodyOf(10));
     scene.strike(denied);

@@ -18,7 +18,7 @@ import type { HttpConnection } from "./http_connection.ts";
 import type { AnswerHead } from "./http_head.ts";
 import { ANSWER_BYTES_MAX, PAGE_KEYS } from "./settings.ts";
 import { type Header, uriEncode } from "./signature.ts";
-import type { Wire } from "./wire.ts";
+import type { Wire, WireCall } from "./wire.ts";
 
 export interface ListPage {
   readonly objects: readonly ObjectInfo[];
@@ -51,6 +51,9 @@ export interface BucketStoreOptions {
   readonly kmsKey: string | undefined;
   readonly advice: StoreAdvice;
 }
+
+/** As often as this in a row, a denial is believed of a store that has not written yet. */
+const FIRST_DENIALS = 3;
 
 /** Keys that XML cannot carry; a batch of deletes is XML. */
 // deno-lint-ignore no-control-regex -- control characters are what it looks for
@@ -188,7 +191,7 @@ export class BucketStore implements ObjectStore {
       query: "",
       headers: [["content-length", `${bytes}`] as Header, ...headers],
     };
-    return await wire.call({
+    const call: WireCall<"created" | "exists"> = {
       what,
       request,
       body,
@@ -207,7 +210,15 @@ export class BucketStore implements ObjectStore {
         this.#wrote = true;
         return "created";
       },
-    }, signal);
+    };
+    for (let denials = 1;; denials++) {
+      try {
+        return await wire.call(call, signal);
+      } catch (error) {
+        const again = !this.#wrote && denials < FIRST_DENIALS && isDenial(error);
+        if (!again) throw error;
+      }
+    }
   }
 
   async #read<T>(
@@ -270,12 +281,16 @@ export class BucketStore implements ObjectStore {
   }
 }
 
+const isDenial = (error: unknown): boolean =>
+  error instanceof RefusedError && error.code === "AccessDenied";
+
 /**
  * MinIO denies access to a create that meets the removal of the folder it goes into, one in a
- * thousand or so. Who could write before is not turned away for good.
+ * thousand or so. Who could write before is not turned away for good; who could not yet is, when
+ * its first write was denied `FIRST_DENIALS` times.
  */
 function passingDenial(error: RefusedError): RefusedError {
-  if (error.code !== "AccessDenied") return error;
+  if (!isDenial(error)) return error;
   const { message, status, code, storeMs } = error;
   return new RefusedError("retry", `${message}, after writes that it took`, status, code, storeMs);
 }
