@@ -186,8 +186,11 @@ export const COMMIT_PAID_BYTES = 512 * 1024;
  * spacing, and its bill would only be greater. */
 export const COMMIT_UNPAID_BYTES = 64 * 1024;
 
-/** Loads ahead of readers at once; hints beyond are dropped. */
+/** Readers that have bytes ahead at once. */
 export const READS_AHEAD_MAX = 16;
+
+/** Loads ahead of readers at once, eight or so for each of the WAL; hints beyond are dropped. */
+export const RUNS_AHEAD_MAX = 64;
 
 /** Commits in flight at most (KAFSCALE_COMMIT_PARALLEL): so many slots can exist behind a gap that
  * a dying broker left. */

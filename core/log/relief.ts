@@ -27,6 +27,8 @@ const RELIEF_MS = 10_000;
 /** Ticks without that before rewriting starts: clients that read what they just wrote, or whose
  * group takes a moment to form, come back within this time. */
 const QUIET_TICKS = 5;
+/** The same after the broker's start: clients have to notice it first. */
+const START_TICKS = 10;
 /** What rewriting a partition costs: segment, index, manifest, and the listing behind it. */
 const REWRITE_REQUESTS = 4;
 /** Tails that are read from the WAL together; between two such groups it is looked who waits. */
@@ -57,7 +59,7 @@ export class Relief {
   #objectsMax = WAL_OBJECTS_MAX;
   /** What clients had written and read, and when that was looked at. */
   #traffic = { bytes: 0, atMs: 0 };
-  #quietTicks = QUIET_TICKS;
+  #quietTicks = QUIET_TICKS - START_TICKS;
 
   constructor(readonly options: ReliefOptions) {
     this.#debt = new WalDebt(options.context.runtime.clock);

@@ -4,6 +4,7 @@
  */
 import { Gather, MalformedError } from "../bytes/mod.ts";
 import type { BlockCache, CacheLease } from "../storage/block_cache.ts";
+import type { ReadHints } from "../storage/block_cache_options.ts";
 import { indexKey, segmentKey } from "../storage/keys.ts";
 import type { ReadAhead } from "../storage/read_ahead.ts";
 import type { SegmentInfo } from "../storage/manifest.ts";
@@ -59,8 +60,8 @@ interface KnownIndex {
  * changes only in how dense it is, but for those that took the key of what was merged into them
  * (docs/decisions/0006).
  */
-function staleOk({ merged }: SegmentInfo): boolean {
-  return !merged;
+function hints({ merged }: SegmentInfo): ReadHints {
+  return { staleOk: !merged };
 }
 
 const NOTHING: SegmentRead = {
@@ -159,7 +160,7 @@ export class SegmentReader {
       const key = segmentKey(prefix, segment.baseOffset);
       if (end > from) {
         if (callsAreDear && segment !== segments[0]) this.prefetch(prefix, segment, signal);
-        else this.ahead.start(key, segment.bytes, from, end, signal, staleOk(segment));
+        else this.ahead.start(key, segment.bytes, from, end, signal, hints(segment));
         rest -= end - from;
       }
       if (rest === 0) return;
@@ -174,7 +175,7 @@ export class SegmentReader {
   prefetch(prefix: string, segment: SegmentInfo, signal: AbortSignal, nth = 1): void {
     const key = segmentKey(prefix, segment.baseOffset);
     const end = Math.min(segment.bytes, this.cache.readAheadBytes);
-    this.ahead.start(key, segment.bytes, 0, end, signal, staleOk(segment), nth);
+    this.ahead.start(key, segment.bytes, 0, end, signal, hints(segment), nth);
   }
 
   /** All batch headers of the segment, in order, until `visit` returns false. */
@@ -234,7 +235,7 @@ export class SegmentReader {
     signal: AbortSignal,
   ): Promise<CacheLease> {
     const { bytes } = segment;
-    const lease = await this.cache.read(key, bytes, start, end, signal, staleOk(segment));
+    const lease = await this.cache.read(key, bytes, start, end, signal, hints(segment));
     if (lease === undefined) throw new SegmentGoneError("segment object is gone");
     return lease;
   }
@@ -247,7 +248,7 @@ export class SegmentReader {
       this.#indexes.set(key, known);
       return known.index;
     }
-    const loading = this.#loadIndex(key, staleOk(segment)).then(
+    const loading = this.#loadIndex(key, hints(segment)).then(
       (index) => entry.index = index,
       (error) => {
         if (this.#indexes.get(key) === entry) this.#indexes.delete(key);
@@ -264,7 +265,7 @@ export class SegmentReader {
   }
 
   /** Shared by all who wait for it, so nobody's signal aborts it. */
-  async #loadIndex(key: string, staleOk: boolean): Promise<SegmentIndex> {
+  async #loadIndex(key: string, { staleOk = false }: ReadHints): Promise<SegmentIndex> {
     const bytes = await this.store.get(key, undefined, { staleOk });
     if (bytes === undefined) throw new SegmentGoneError("segment index is gone");
     return decodeIndex(bytes);

@@ -6,12 +6,13 @@
  * disk, the partition's own are brought alone.
  */
 import type { CacheLease } from "../storage/block_cache.ts";
+import type { ReadHints } from "../storage/block_cache_options.ts";
 import { inParallel } from "../runtime/in_parallel.ts";
 import type { ReadableLog, ReadRequest } from "./read.ts";
 import { SegmentGoneError } from "./segment_reader.ts";
 
 /** A slot has one content for ever (DESIGN 1), so a replica that has it has the right one. */
-const SLOTS_STALE_OK = true;
+const SLOT: ReadHints = { staleOk: true, scattered: true };
 
 /** Read ahead of a consumer: what its next fetch takes. */
 const AHEAD_BYTES = 1 << 20;
@@ -55,7 +56,7 @@ export async function readTail(log: ReadableLog, o: ReadRequest): Promise<TailRe
   for (const run of ahead) {
     if (!cache.mayWiden) break;
     const { start, end } = widened(log, run, shares);
-    readAhead.start(run.key, run.size, start, end, signal, SLOTS_STALE_OK);
+    readAhead.start(run.key, run.size, start, end, signal, SLOT);
   }
   const release = () => {
     for (const lease of leases.splice(0)) lease?.release();
@@ -130,11 +131,11 @@ async function bring(
   const { cache } = log.context;
   const { key, size, start, end } = run;
   const wide = cache.mayWiden ? widened(log, run, shares) : run;
-  const all = await cache.read(key, size, wide.start, wide.end, signal, SLOTS_STALE_OK);
+  const all = await cache.read(key, size, wide.start, wide.end, signal, SLOT);
   if (all === undefined || (wide.start === start && wide.end === end)) return all;
   try {
     return cache.tryRead(key, start, end) ??
-      await cache.read(key, size, start, end, signal, SLOTS_STALE_OK);
+      await cache.read(key, size, start, end, signal, SLOT);
   } finally {
     all.release();
   }

@@ -1,6 +1,5 @@
-/** Bringing a run of blocks from the store, into reused buffers where store and size allow it. */
+/** Reused buffers for runs of blocks that are brought from the store. */
 import { invariant } from "../runtime/assert.ts";
-import type { CallOptions, ObjectStore } from "./object_store.ts";
 import { SLAB_BYTES, type Slabs } from "./wal/slab_pool.ts";
 
 /** Buffers of one block each, for stores that read into the caller's. */
@@ -74,8 +73,9 @@ export class BlockPool implements BlockBuffers {
   #cut(): Cut {
     const slab = this.slabs.acquire();
     const cut: Cut = { slab, free: [], lost: 0 };
-    for (let at = 0; at < SLAB_BYTES; at += this.blockBytes) {
-      cut.free.push(slab.subarray(at, at + this.blockBytes));
+    // The first comes last, and is taken first: those that follow each other can be filled at once.
+    for (let end = SLAB_BYTES; end > 0; end -= this.blockBytes) {
+      cut.free.push(slab.subarray(end - this.blockBytes, end));
     }
     this.#free += cut.free.length;
     this.#cuts.set(slab.buffer, cut);
@@ -109,7 +109,7 @@ export interface LoadedRun {
 }
 
 /** Buffers for `length` bytes. */
-class RunBuffers {
+export class RunBuffers {
   readonly parts: Uint8Array[] = [];
   readonly #taken: { from: Slabs; buffer: Uint8Array }[] = [];
 
@@ -139,32 +139,6 @@ export function runMemory(buffers: BlockBuffers | undefined, length: number): nu
   const { blockBytes, rests = buffers } = buffers;
   const rest = length % blockBytes;
   return length - rest + Math.ceil(rest / rests.blockBytes) * rests.blockBytes;
-}
-
-/** The run's bytes; undefined where the store has no such object. Takes its buffers at once. */
-export async function loadRun(
-  store: ObjectStore,
-  buffers: BlockBuffers | undefined,
-  { key, start, end }: BlockRun,
-  options: CallOptions,
-): Promise<LoadedRun | undefined> {
-  if (buffers === undefined) {
-    const bytes = await store.get(key, { start, end }, options);
-    return bytes && { parts: [bytes], giveBack: undefined };
-  }
-  const taken = new RunBuffers(buffers, end - start);
-  const { parts } = taken;
-  let length: number | undefined;
-  try {
-    length = await store.getInto!(key, start, parts, options);
-  } catch (error) {
-    // The store may still write into them.
-    taken.forget();
-    throw error;
-  }
-  if (length === end - start) return { parts, giveBack: () => taken.release() };
-  taken.release();
-  return length === undefined ? undefined : { parts: [], giveBack: undefined };
 }
 
 /** Memory that stays alive for the sake of `parts`. */

@@ -12,7 +12,7 @@
 import { MalformedError } from "../bytes/mod.ts";
 import { SLABS_IDLE_MAX } from "../config/limits.ts";
 import { deferred, invariant, unlessAborted } from "../runtime/mod.ts";
-import { type BlockBuffers, costOf, type LoadedRun, loadRun, runMemory } from "./block_buffers.ts";
+import { type BlockBuffers, costOf, type LoadedRun, runMemory } from "./block_buffers.ts";
 import {
   AHEAD_SHARE,
   type BlockCacheOptions,
@@ -20,6 +20,7 @@ import {
   FRESH_SHARE,
   READ_AHEAD_BYTES,
   READ_AHEAD_SHARE,
+  type ReadHints,
   WIDENED_SHARE,
 } from "./block_cache_options.ts";
 import {
@@ -31,7 +32,7 @@ import {
   partsOf,
 } from "./extent.ts";
 import { FreshExtents } from "./fresh_extents.ts";
-import type { ObjectStore } from "./object_store.ts";
+import { JoinedLoads } from "./joined_loads.ts";
 import { SLAB_BYTES, type SlabPool } from "./wal/slab_pool.ts";
 
 export type { BlockBuffers } from "./block_buffers.ts";
@@ -41,13 +42,13 @@ export type { BlockCacheStats, CacheLease } from "./extent.ts";
 export class BlockCache {
   /** Whether the store would rather bring much at a time than little. */
   readonly callsAreDear: boolean;
-  readonly #store: ObjectStore;
   readonly #buffers: BlockBuffers | undefined;
   readonly #capacityBytes: number;
   readonly #reservedBytes: () => number;
   readonly #slabs: SlabPool | undefined;
   readonly #blockBytes: number;
   readonly #aheadBlocks: number;
+  readonly #loader: JoinedLoads;
   readonly #objects = new Map<string, CachedObject>();
   /** All extents that readers find, least recently used first. */
   readonly #recency = new Set<Extent>();
@@ -63,8 +64,13 @@ export class BlockCache {
 
   constructor(options: BlockCacheOptions) {
     invariant(options.blockBytes > 0, "blocks must have a size");
-    this.#store = options.store;
-    this.#buffers = options.store.getInto === undefined ? undefined : options.buffers;
+    const { store } = options;
+    const buffers = store.getInto === undefined ? undefined : options.buffers;
+    this.#buffers = buffers;
+    // Evicted by what is left when they have their buffers: as both they and idle these would drive
+    // slabs out.
+    const onTaken = () => this.#evict();
+    this.#loader = new JoinedLoads({ store, buffers, bytesMax: READ_AHEAD_BYTES, onTaken });
     this.#capacityBytes = options.capacityBytes;
     this.#fresh = new FreshExtents(options.capacityBytes / FRESH_SHARE);
     this.#reservedBytes = options.reservedBytes ?? (() => 0);
@@ -166,7 +172,7 @@ export class BlockCache {
   /**
    * `[start, end)` of an object of `size` bytes (another than before: it was replaced), cut at its
    * end; undefined where the store has none. StoreErrors pass through; the next read tries again.
-   * An abort fails one read. `staleOk`: see CallOptions. `ahead`: nobody waits for what it loads.
+   * An abort fails one read.
    */
   async read(
     key: string,
@@ -174,8 +180,7 @@ export class BlockCache {
     start: number,
     end: number,
     signal?: AbortSignal,
-    staleOk = false,
-    ahead = false,
+    hints: ReadHints = {},
   ): Promise<CacheLease | undefined> {
     signal?.throwIfAborted();
     const to = Math.min(end, size);
@@ -183,7 +188,7 @@ export class BlockCache {
     if ((this.#objects.get(key)?.sizeWhenLoaded ?? size) !== size) this.invalidate(key);
     const now = this.tryRead(key, start, to);
     if (now !== undefined) return now;
-    const found = this.#cover(key, size, start, to, staleOk, ahead);
+    const found = this.#cover(key, size, start, to, hints);
     try {
       // Taken before the first wait: an extent that has failed meanwhile isn't loading any more.
       const loads = found.map((extent) => extent.loading);
@@ -213,8 +218,7 @@ export class BlockCache {
     size: number,
     start: number,
     end: number,
-    staleOk: boolean,
-    ahead: boolean,
+    { staleOk = false, ahead = false, scattered = false }: ReadHints,
   ): Extent[] {
     const blockBytes = this.#blockBytes;
     const blocks = this.#objectOf(key).blocks;
@@ -231,7 +235,7 @@ export class BlockCache {
         continue;
       }
       // A reader that comes from the block before is sequential: it gets more than it asked for.
-      const sequential = blocks.has(block - 1);
+      const sequential = !scattered && blocks.has(block - 1);
       const wanted = sequential ? Math.max(last, block + this.#aheadBlocks - 1) : last;
       const limit = Math.min(wanted, objectLast, block + this.#runBlocks() - 1);
       let until = block + 1;
@@ -264,14 +268,11 @@ export class BlockCache {
     });
     for (let at = block; at < until; at++) blocks.set(at, extent);
     this.#loads++;
-    // Counted when its buffers are taken: as both they and idle it would drive slabs out.
-    const options = { signal: abort.signal, staleOk };
-    const run = loadRun(this.#store, this.#buffers, extent, options);
+    const run = this.#loader.load({ key, start, end, staleOk, signal: abort.signal });
     this.#recency.add(extent);
     this.#bytes += extent.costBytes;
     this.#loadingBytes += extent.costBytes;
     this.#hold(extent);
-    this.#evict();
     const ended = () => {
       this.#loadingBytes -= extent.costBytes;
       extent.loading = undefined;

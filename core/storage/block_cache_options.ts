@@ -21,6 +21,16 @@ export const FRESH_SHARE = 8;
 /** What was brought ahead and is not read yet takes at most this share: more drives itself out. */
 export const AHEAD_SHARE = 4;
 
+/** What a read of the cache tells of itself. */
+export interface ReadHints {
+  /** See CallOptions. */
+  readonly staleOk?: boolean;
+  /** Nobody waits for what it loads. */
+  readonly ahead?: boolean;
+  /** What lies behind it is not what its reader wants next. */
+  readonly scattered?: boolean;
+}
+
 export interface BlockCacheOptions {
   readonly store: ObjectStore;
   /** Where they come from; without them every load allocates. */

@@ -1,5 +1,6 @@
-import { READS_AHEAD_MAX } from "../config/limits.ts";
+import { READS_AHEAD_MAX, RUNS_AHEAD_MAX } from "../config/limits.ts";
 import type { BlockCache } from "./block_cache.ts";
+import type { ReadHints } from "./block_cache_options.ts";
 
 /** Brings bytes into the cache before they are asked for; dropped where many run. */
 export class ReadAhead {
@@ -36,16 +37,16 @@ export class ReadAhead {
     start: number,
     end: number,
     signal: AbortSignal,
-    staleOk: boolean,
+    hints: ReadHints,
     times = 1,
   ): void {
     const { cache } = this;
     const what = `${start} of ${key}`;
-    if (this.#running.size >= READS_AHEAD_MAX || this.#running.has(what)) return;
+    if (this.#running.size >= RUNS_AHEAD_MAX || this.#running.has(what)) return;
     const to = Math.min(end, size);
     if (cache.has(key, start, to) || cache.aheadRoom < (to - start) * times) return;
     this.#running.add(what);
-    cache.read(key, size, start, to, signal, staleOk, true)
+    cache.read(key, size, start, to, signal, { ...hints, ahead: true })
       .then((lease) => lease?.release(), () => {})
       .finally(() => this.#running.delete(what));
   }

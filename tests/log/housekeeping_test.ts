@@ -4,7 +4,7 @@ import { rewriteTail } from "../../core/log/rewrite.ts";
 import { WalGather } from "../../core/log/wal_gather.ts";
 import { BlockCache } from "../../core/storage/block_cache.ts";
 import { decodeSlotHeader } from "../../core/storage/wal/format.ts";
-import { append, batchOf, commit, readAll, Scene } from "./scene.ts";
+import { append, batchOf, commit, QUIET_MS, readAll, Scene } from "./scene.ts";
 
 Deno.test("a tick ends although producers keep adding to what it rewrites", async () => {
   const scene = new Scene();
@@ -23,7 +23,7 @@ Deno.test("a tick ends although producers keep adding to what it rewrites", asyn
       return await putIfAbsent(...args);
     },
   });
-  await scene.runtime.advance(1_000);
+  await scene.runtime.advance(QUIET_MS);
   assertEquals(segments, 1);
 });
 
@@ -38,7 +38,7 @@ Deno.test("a partition that cannot be rewritten doesn't keep the others from it"
     putIfAbsent: (...args: Parameters<typeof putIfAbsent>) =>
       args[0].startsWith("ns/a/0/") ? Promise.reject(new Error("broken")) : putIfAbsent(...args),
   });
-  await scene.runtime.advance(1_000);
+  await scene.runtime.advance(QUIET_MS);
   assertEquals((await room.log(topic, 1)).tail.length, 0);
   assertEquals((await room.log(topic, 0)).tail.length, 1);
   assert(room.housekeeping.stats.failures > 0);
@@ -113,7 +113,7 @@ Deno.test("partitions that get little are rewritten when the WAL took as much", 
   const logs = await Promise.all(Array.from({ length: 300 }, (_, at) => room.log(topic, at)));
   for (const log of logs) append(log, batchOf(["x"]));
   while (room.ledger.objects < 1_190) await commit(logs[0]!, ["y"]);
-  await scene.runtime.advance(2_000);
+  await scene.runtime.advance(QUIET_MS);
   assertEquals(room.housekeeping.stats.rewrites, 0);
   while (room.ledger.objects <= 1_200) await commit(logs[0]!, ["y"]);
   await scene.runtime.advance(2_000);
@@ -158,6 +158,20 @@ Deno.test("rewriting waits while clients do a lot, and for five quiet seconds", 
   assertEquals(room.housekeeping.stats.rewrites, 0);
   await scene.runtime.advance(6_000);
   assertEquals(room.housekeeping.stats.rewrites, 3);
+});
+
+Deno.test("a broker that has just started leaves clients alone for ten seconds", async () => {
+  const scene = new Scene();
+  scene.options.walBytes = 0;
+  const first = await scene.open();
+  const topic = await first.topic("a");
+  await commit(await first.log(topic), ["x"]);
+  first.crash();
+  const room = await scene.open();
+  await scene.runtime.advance(QUIET_MS - 500);
+  assertEquals(room.housekeeping.stats.rewrites, 0);
+  await scene.runtime.advance(1_000);
+  assertEquals(room.housekeeping.stats.rewrites, 1);
 });
 
 Deno.test("WalGather reads each WAL object once, whatever the cache holds", async () => {

@@ -11,7 +11,7 @@ import { indexKey, segmentKey } from "../../core/storage/keys.ts";
 import type { SegmentInfo } from "../../core/storage/manifest.ts";
 import type { ObjectStore } from "../../core/storage/object_store.ts";
 import { decodeIndex, decodeSegment } from "../../core/storage/segment/mod.ts";
-import { commit, readAll, type Room, Scene } from "./scene.ts";
+import { commit, QUIET_MS, readAll, type Room, Scene } from "./scene.ts";
 
 function segments(sizes: readonly number[], merged: readonly number[] = []): SegmentInfo[] {
   return sizes.map((bytes, at) => ({
@@ -178,7 +178,7 @@ Deno.test("a damaged part is not merged, and stays readable up to the damage", a
   await room.stop();
   scene.objects.set(key, bytes);
   const again = await scene.open();
-  await scene.runtime.advance(3_000);
+  await scene.runtime.advance(QUIET_MS + 2_000);
   const after = await again.log(topic);
   await scene.runtime.advance(1_000);
   assertEquals(after.checkpoint.segments.length, 5);
@@ -224,7 +224,7 @@ Deno.test("a crash before any call of a merge leaves its plan to the next owner"
     const log2 = await next.log(topic);
     assertEquals(await readAll(log2), VALUES(5));
     scene.options.orphanSweepMs = 1e12;
-    await scene.runtime.advance(2_000);
+    await scene.runtime.advance(QUIET_MS + 1_000);
     await deleteRemoved(log2);
     assertEquals(log2.checkpoint.segments.map((each) => each.merged), [true, false], `call ${at}`);
     assertEquals(await readAll(log2), VALUES(5));

@@ -65,7 +65,7 @@ Deno.test("what two readers want ahead is loaded once, and counts once", async (
   const size = scene.objects.get(key!)!.length;
   const ahead = new ReadAhead(room.cache);
   const { signal } = new AbortController();
-  for (let reader = 0; reader < 40; reader++) ahead.start(key!, size, 0, size, signal, false);
+  for (let reader = 0; reader < 40; reader++) ahead.start(key!, size, 0, size, signal, {});
   assertEquals(room.cache.stats.loads, 1);
   await scene.runtime.advance(100);
   assertEquals(room.cache.stats.misses, 3);
@@ -203,7 +203,7 @@ Deno.test("bytes ahead count as such until they are read or driven out", async (
   for (let at = 0; at < 6; at++) objects.set(`object ${at}`, new Uint8Array(window));
   const bring = async (at: number, times?: number) => {
     const { loads } = cache.stats;
-    ahead.start(`object ${at}`, window, 0, window, signal, false, times);
+    ahead.start(`object ${at}`, window, 0, window, signal, {}, times);
     await scene.runtime.settle();
     return cache.stats.loads > loads;
   };

@@ -5,7 +5,7 @@ import { ErrorCode } from "../../core/protocol/errors.ts";
 import { chainPrefix, slotKey } from "../../core/storage/keys.ts";
 import { decodeSlotHeader } from "../../core/storage/wal/format.ts";
 import { sealChain } from "../../core/storage/wal/seal.ts";
-import { append, batchOf, commit, readAll, Scene } from "./scene.ts";
+import { append, batchOf, commit, QUIET_MS, readAll, Scene } from "./scene.ts";
 
 const BROKER_ID = 3;
 
@@ -47,7 +47,7 @@ Deno.test("entries of a partition that nobody opens are rewritten when WAL piles
   scene.options.walBytes = 0;
   const room = await scene.open();
   await room.sweepLeftovers();
-  await scene.runtime.advance(2_000);
+  await scene.runtime.advance(QUIET_MS + 1_000);
   assertEquals(scene.keys(`ns/a/1/segment-`).length, 2);
   assertEquals(room.ledger.objects, 0);
   const left = scene.keys("ns/.wal/").map((key) => decodeSlotHeader(scene.objects.get(key)!).kind);

@@ -38,6 +38,9 @@ import {
 import { type ManualRuntime, manualRuntime } from "../runtime/manual_runtime.ts";
 
 export const BROKER_ID = 3;
+
+/** After its start a broker leaves clients alone for so long; then it rewrites WAL that is due. */
+export const QUIET_MS = 10_000;
 const CONFIG = defaultConfig({ namespace: "ns", brokerId: BROKER_ID });
 const never = new Promise<never>(() => {});
 

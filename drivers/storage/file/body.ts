@@ -66,3 +66,19 @@ async function writeAll(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {
     at += await file.write(at === 0 ? bytes : bytes.subarray(at));
   }
 }
+
+/** The same memory in fewer buffers: those that lie behind each other as one. */
+export function* neighboursJoined(buffers: readonly Uint8Array[]): Generator<Uint8Array> {
+  let joined: Uint8Array | undefined;
+  for (const next of buffers) {
+    const { buffer, byteOffset, length } = joined ?? next;
+    if (joined === undefined) joined = next;
+    else if (next.buffer === buffer && next.byteOffset === byteOffset + length) {
+      joined = new Uint8Array(buffer, byteOffset, length + next.length);
+    } else {
+      yield joined;
+      joined = next;
+    }
+  }
+  if (joined !== undefined) yield joined;
+}

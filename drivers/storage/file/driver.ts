@@ -12,16 +12,19 @@ import type {
 } from "../../../core/storage/object_store.ts";
 import { StoreError } from "../../../core/storage/object_store.ts";
 import { checkKey } from "../object_key.ts";
+import { neighboursJoined } from "./body.ts";
 import { CreateJournal, heldIn, type Live, type Replayed } from "./create_journal.ts";
 import { abortable, abortedError, closedError, codeOf, storeError } from "./errors.ts";
 import { heldObjects, listObjects, mergeObjects, walkOf } from "./listing.ts";
 import type { OpenJournal } from "./journal_file.ts";
 import { lockFolder, probeCase, probeLinks } from "./opening.ts";
 import { pathOfKey } from "./paths.ts";
+import { OpenFiles } from "./open_files.ts";
 import { replayJournals } from "./replay.ts";
 import {
   FILE_ADVICE,
   type FileStoreOptions,
+  IDLE_FILES_MAX,
   JOURNAL_BYTES,
   JOURNAL_DIR,
   READS_MAX,
@@ -50,19 +53,20 @@ export async function openFileStore(options: FileStoreOptions): Promise<ObjectSt
     const foldsCase = await probeCase(root);
     if (readOnly) {
       const { live } = await openJournals(root, Deno.open, undefined);
-      return new FileDriver(root, foldsCase, live, undefined);
+      return new FileDriver(root, foldsCase, live, new OpenFiles(0), undefined);
     }
     lock = await lockFolder(`${root}/${JOURNAL_DIR}`);
     temps = new TempFiles(`${root}/${TEMP_DIR}`);
     await temps.sweep();
     await probeLinks(temps);
-    const writer = new FileWriter(root, temps, foldsCase);
+    const files = new OpenFiles(IDLE_FILES_MAX);
+    const writer = new FileWriter(root, temps, foldsCase, files);
     const open = options.journal?.open ?? Deno.open;
     const replayed = await openJournals(root, open, (key) => writer.remove(key));
     const bytes = options.journal?.bytes ?? JOURNAL_BYTES;
     const setup = { dir: `${root}/${JOURNAL_DIR}`, bytes, open };
     writer.useJournal(new CreateJournal(setup, writer, replayed));
-    return new FileDriver(root, foldsCase, replayed.live, writer, lock);
+    return new FileDriver(root, foldsCase, replayed.live, files, writer, lock);
   } catch (error) {
     await temps?.close();
     lock?.close();
@@ -90,6 +94,7 @@ class FileDriver implements ObjectStore {
     readonly foldsCase: boolean,
     /** The objects that the journals hold; the writer keeps it current, else a listing does. */
     public live: ReadonlyMap<string, Live>,
+    readonly files: OpenFiles,
     /** undefined: read-only. */
     readonly writer: FileWriter | undefined,
     readonly lock?: Deno.FsFile,
@@ -123,25 +128,24 @@ class FileDriver implements ObjectStore {
   }
 
   async #read(key: string, range: ByteRange | undefined): Promise<Uint8Array | undefined> {
+    return await this.#reading(key, async (file, size) => {
+      const start = Math.max(0, range?.start ?? 0);
+      const end = Math.min(size, range?.end ?? size);
+      if (start >= end) return new Uint8Array(0);
+      const bytes = new Uint8Array(end - start);
+      const read = await readAt(file, start, [bytes]);
+      if (read < bytes.length) throw new StoreError("retry", `read ${key}: the file was cut short`);
+      return bytes;
+    });
+  }
+
+  /** Undefined where there is no object. */
+  async #reading<T>(
+    key: string,
+    use: (file: Deno.FsFile, size: number) => Promise<T>,
+  ): Promise<T | undefined> {
     try {
-      const file = await Deno.open(this.#path(key));
-      try {
-        const info = file.statSync();
-        if (info.isDirectory) return undefined;
-        const start = Math.max(0, range?.start ?? 0);
-        const end = Math.min(info.size, range?.end ?? info.size);
-        if (start >= end) return new Uint8Array(0);
-        if (start > 0) file.seekSync(start, Deno.SeekMode.Start);
-        const bytes = new Uint8Array(end - start);
-        for (let at = 0; at < bytes.length;) {
-          const read = await file.read(at === 0 ? bytes : bytes.subarray(at));
-          if (read === null) throw new StoreError("retry", `read ${key}: the file was cut short`);
-          at += read;
-        }
-        return bytes;
-      } finally {
-        file.close();
-      }
+      return await this.files.use(this.#path(key), use);
     } catch (error) {
       if (codeOf(error) === "ENOENT" || codeOf(error) === "ENOTDIR") return undefined;
       throw storeError(error, `read ${key}`);
@@ -158,37 +162,9 @@ class FileDriver implements ObjectStore {
     const held = this.#held(key);
     if (held !== undefined) return scatter(held, start, into);
     await this.#reads.acquire();
-    const reading = this.#readInto(key, start, into).finally(() => this.#reads.release());
+    const reading = this.#reading(key, (file) => readAt(file, start, into))
+      .finally(() => this.#reads.release());
     return await abortable(reading, options?.signal);
-  }
-
-  async #readInto(
-    key: string,
-    start: number,
-    into: readonly Uint8Array[],
-  ): Promise<number | undefined> {
-    try {
-      const file = await Deno.open(this.#path(key));
-      try {
-        if (file.statSync().isDirectory) return undefined;
-        if (start > 0) file.seekSync(start, Deno.SeekMode.Start);
-        let total = 0;
-        for (const buffer of into) {
-          for (let at = 0; at < buffer.length;) {
-            const read = await file.read(at === 0 ? buffer : buffer.subarray(at));
-            if (read === null) return total;
-            at += read;
-            total += read;
-          }
-        }
-        return total;
-      } finally {
-        file.close();
-      }
-    } catch (error) {
-      if (codeOf(error) === "ENOENT" || codeOf(error) === "ENOTDIR") return undefined;
-      throw storeError(error, `read ${key}`);
-    }
   }
 
   async *list(
@@ -216,6 +192,7 @@ class FileDriver implements ObjectStore {
   }
 
   close(): Promise<void> {
+    this.files.close();
     this.#closed ??= (this.writer?.close() ?? Promise.resolve()).finally(() => this.lock?.close());
     return this.#closed;
   }
@@ -243,6 +220,26 @@ class FileDriver implements ObjectStore {
     if (this.writer !== undefined) return this.writer;
     throw new StoreError("fatal", "the file store was opened read-only");
   }
+}
+
+/** Fills the buffers, as far as the file goes; how many bytes that were. */
+async function readAt(
+  file: Deno.FsFile,
+  start: number,
+  into: readonly Uint8Array[],
+): Promise<number> {
+  // it may have been read before
+  file.seekSync(start, Deno.SeekMode.Start);
+  let total = 0;
+  for (const buffer of neighboursJoined(into)) {
+    for (let at = 0; at < buffer.length;) {
+      const read = await file.read(at === 0 ? buffer : buffer.subarray(at));
+      if (read === null) return total;
+      at += read;
+      total += read;
+    }
+  }
+  return total;
 }
 
 function scatter(bytes: Uint8Array, start: number, into: readonly Uint8Array[]): number {

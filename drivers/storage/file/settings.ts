@@ -27,6 +27,10 @@ export const WRITES_MAX = 16;
 /** Reads at once; each holds one file handle. */
 export const READS_MAX = 64;
 
+/** Files that stay open for the next read: partitions that are read beside each other are some tens
+ * of WAL objects apart. */
+export const IDLE_FILES_MAX = 128;
+
 /** Temporary files that are kept open for the next creates; saves one round trip in each. */
 export const SPARE_TEMP_FILES_MAX = 4;
 

@@ -14,6 +14,7 @@ import { abortable, abortedError, codeOf, storeError, syncError } from "./errors
 import { syncFolder } from "./journal_file.ts";
 import { bodyOf, draftRecord, recordBytes, RecordKind } from "./journal_format.ts";
 import { KeyLocks } from "./key_locks.ts";
+import type { OpenFiles } from "./open_files.ts";
 import { pathOfKey } from "./paths.ts";
 import {
   DELETE_FILES_AT_ONCE,
@@ -36,7 +37,12 @@ export class FileWriter implements CheckpointHost {
   readonly #underWay = new Set<Promise<unknown>>();
   #journal: CreateJournal | undefined;
 
-  constructor(readonly root: string, readonly temps: TempFiles, readonly foldsCase: boolean) {
+  constructor(
+    readonly root: string,
+    readonly temps: TempFiles,
+    readonly foldsCase: boolean,
+    readonly files: OpenFiles,
+  ) {
     this.#directories = new Directories(root);
   }
 
@@ -77,6 +83,7 @@ export class FileWriter implements CheckpointHost {
   readonly #replace: Publish<void> = async (temp, path, directory) => {
     this.#directories.willName(directory, path);
     await Deno.rename(temp.path, path);
+    this.files.forget(path);
     await this.#directories.sync(directory);
   };
 
@@ -141,6 +148,7 @@ export class FileWriter implements CheckpointHost {
       await Deno.remove(file).then(() => removed++, (error) => {
         if (codeOf(error) !== "ENOENT") throw error;
       });
+      this.files.forget(file);
       this.#directories.unnamed(file);
     }
     if (removed === 0 && !doubt) return;
@@ -170,6 +178,7 @@ export class FileWriter implements CheckpointHost {
       return await this.#inFolder(key, async (path, directory) => {
         this.#directories.willName(directory, path);
         await Deno.rename(temp.path, path);
+        this.files.forget(path);
         return parentOf(path);
       });
     } finally {
