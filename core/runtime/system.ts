@@ -99,8 +99,9 @@ export function systemRuntime(log: Log): Runtime {
     clock: { monotonicMs: () => performance.now(), wallMs: () => Date.now() },
     timers: {
       after: (delayMs, run) => {
-        const id = setTimeout(run, Math.min(delayMs, 2 ** 31 - 1));
-        return { cancel: () => clearTimeout(id) };
+        // Deno's, which cost less than Node's: in the binary the bare name may stand for those
+        const id = globalThis.setTimeout(run, Math.min(delayMs, 2 ** 31 - 1));
+        return { cancel: () => globalThis.clearTimeout(id) };
       },
       soon: (run) => void setImmediate(run),
     },

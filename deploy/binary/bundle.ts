@@ -39,6 +39,7 @@ export async function bundle(entry: string, folder: string): Promise<Bundle> {
   for await (const { name } of Deno.readDir(folder)) {
     files.push(name);
     const text = await Deno.readTextFile(`${folder}/${name}`);
+    let npm = "";
     const rewritten = sections(text, isFile).map((section) => {
       if (section.path === undefined) return nodesDefault(section.text);
       const file = npmFile(Deno.realPathSync(absolute(section.path)), cache);
@@ -46,13 +47,15 @@ export async function bundle(entry: string, folder: string): Promise<Bundle> {
         modules.add(section.path);
         return ownModule(section.path, section.text);
       }
+      npm += section.text;
       const id = idOf(file.package);
       if (!packages.has(id)) packages.set(id, file.package);
       const { text, readsFiles } = npmModule(section.path, section.text, file);
       if (readsFiles) withAssets.add(packages.get(id)!);
       return text;
     });
-    await Deno.writeTextFile(`${folder}/${name}`, rewritten.join(""));
+    const head = timersOfNode(text, npm);
+    await Deno.writeTextFile(`${folder}/${name}`, head + rewritten.join(""));
   }
   for (const each of withAssets) files.push(...await copyAssets(each, folder));
   return {
@@ -97,6 +100,23 @@ export function sections(chunk: string, isFile: (path: string) => boolean): Sect
  */
 export function nodesDefault(text: string): string {
   return text.replace("isNodeMode || !mod || !mod.__esModule ?", "true ?");
+}
+
+const TIMERS: readonly string[] = ["Timeout", "Interval", "Immediate"]
+  .flatMap((kind) => [`set${kind}`, `clear${kind}`]);
+
+/**
+ * An import for the head of a chunk: npm modules have Node's timers, whose handles are objects with
+ * `refresh()` and `unref()`. In a chunk the bare names are Deno's, whose handles are numbers. What
+ * the chunk declares by itself is left alone.
+ */
+export function timersOfNode(chunk: string, npm: string): string {
+  const names = TIMERS.filter((name) => {
+    const declared =
+      `^(import [^\\n]*[{,] *${name} *[,}]|(var|let|const|function|class) ${name}\\b)`;
+    return new RegExp(`\\b${name}\\b`).test(npm) && !new RegExp(declared, "m").test(chunk);
+  });
+  return names.length === 0 ? "" : `import { ${names.join(", ")} } from "node:timers";\n`;
 }
 
 /** Our own code may not ask where it lies: in a chunk the answer is another one. */

@@ -131,6 +131,10 @@ Deno.test("groups shows lag, moves offsets only with --execute, and deletes", ()
     const held = (await groups("describe", "g")).lines;
     // it commits what it reads when it has been at it for five seconds
     assert(/^g {2}Stable \(\w+\) {2}1 member {2}lag [02]$/.test(held[0]!), held[0]);
+    let ended = false;
+    void reading.then(() => ended = true);
+    // it is still a member then, having sent a heartbeat
+    while (!ended && (await committed()).join() !== "4,4");
     assert(held[2]!.includes("kafscale-cli  127.0.0.1  kafscale-cli-"), held[2]);
     const busy = await groups("reset", "g", "--to-latest", "--all-topics", "--execute");
     assertEquals(busy.code, 1);

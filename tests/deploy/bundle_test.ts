@@ -1,6 +1,12 @@
 /** What goes into the binary, and how npm modules are moved into it. */
 import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
-import { bundle, nodesDefault, npmModule, sections } from "../../deploy/binary/bundle.ts";
+import {
+  bundle,
+  nodesDefault,
+  npmModule,
+  sections,
+  timersOfNode,
+} from "../../deploy/binary/bundle.ts";
 import { deno } from "../../deploy/binary/deno.ts";
 import { npmFile } from "../../deploy/binary/npm_file.ts";
 import { treeFiles } from "../gate/tidy.ts";
@@ -42,6 +48,24 @@ Deno.test("sections() cuts a chunk at its modules and loses nothing", () => {
   const found = sections(chunk, (path) => files.includes(path));
   assertEquals(found.map(({ path }) => path), [undefined, "core/a.ts", "../npm/z/1.0.0/i.mjs"]);
   assertEquals(found.map(({ text }) => text).join(""), chunk);
+});
+
+Deno.test("timersOfNode() names what npm modules use and the chunk does not have", () => {
+  const npm = "var id = setTimeout(f, 1); id.refresh(); clearTimeout(id); x.setIntervals();\n";
+  const all = 'import { setTimeout, clearTimeout } from "node:timers";\n';
+  assertEquals(timersOfNode(`var a = 1;\n${npm}`, npm), all);
+  assertEquals(timersOfNode("var b = setInterval(f, 1);\n", "var plain;\n"), "");
+  const renamed = 'import { setTimeout as sleep } from "node:timers/promises";\n';
+  assertEquals(timersOfNode(renamed + npm, npm), all);
+  const one = 'import { clearTimeout } from "node:timers";\n';
+  for (
+    const head of [
+      'import { setTimeout } from "node:timers";\n',
+      'import { a, setTimeout, b } from "./chunk.js";\n',
+      "var setTimeout = wrap();\n",
+      "function setTimeout() {}\n",
+    ]
+  ) assertEquals(timersOfNode(head + npm, npm), one, head);
 });
 
 Deno.test("npmFile() tells name, version and file, whatever the registry", () => {
