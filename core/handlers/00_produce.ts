@@ -15,6 +15,7 @@ import type { LooseResponseOf, RequestOf } from "../protocol/api.ts";
 import { ErrorCode, type ErrorCodeValue } from "../protocol/errors.ts";
 import type { AppendResult, PartitionLog } from "../log/partition.ts";
 import type { TopicInfo } from "../metadata/topics.ts";
+import { ZERO_UUID } from "../bytes/mod.ts";
 import { handler, type RequestContext } from "./handler.ts";
 import type { Rooms } from "./rooms.ts";
 
@@ -170,8 +171,9 @@ function refuseUnseen(
   { index, records }: PartitionData,
   code: ErrorCodeValue,
 ): Outcome {
-  const topic = topicOf(rooms, data);
-  if (topic !== undefined) rooms.logs.noteRefused(topic.id, index, records);
+  // A topic that this broker has not heard of yet may be known when what follows comes.
+  const topicId = topicOf(rooms, data)?.id ?? data.topicId;
+  if (topicId !== ZERO_UUID) rooms.logs.noteRefused(topicId, index, records);
   return refused(index, code, null);
 }
 
