@@ -3,8 +3,7 @@
  * where batches end; blocks come from the shared cache.
  */
 import { Gather, MalformedError } from "../bytes/mod.ts";
-import type { BlockCache, CacheLease } from "../storage/block_cache.ts";
-import type { ReadHints } from "../storage/block_cache_options.ts";
+import type { BlockCache, CacheLease, ReadHints } from "../storage/block_cache.ts";
 import { indexKey, segmentKey } from "../storage/keys.ts";
 import type { ReadAhead } from "../storage/read_ahead.ts";
 import type { SegmentInfo } from "../storage/manifest.ts";

@@ -5,8 +5,7 @@
  * GETs of 4 MiB, and before it is asked for. Where a call costs little beside its bytes, as on a
  * disk, the partition's own are brought alone.
  */
-import type { CacheLease } from "../storage/block_cache.ts";
-import type { ReadHints } from "../storage/block_cache_options.ts";
+import type { CacheLease, ReadHints } from "../storage/block_cache.ts";
 import { inParallel } from "../runtime/in_parallel.ts";
 import type { ReadableLog, ReadRequest } from "./read.ts";
 import { SegmentGoneError } from "./segment_reader.ts";

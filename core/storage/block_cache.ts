@@ -36,7 +36,7 @@ import { JoinedLoads } from "./joined_loads.ts";
 import { SLAB_BYTES, type SlabPool } from "./wal/slab_pool.ts";
 
 export type { BlockBuffers } from "./block_buffers.ts";
-export type { BlockCacheOptions } from "./block_cache_options.ts";
+export type { BlockCacheOptions, ReadHints } from "./block_cache_options.ts";
 export type { BlockCacheStats, CacheLease } from "./extent.ts";
 
 export class BlockCache {

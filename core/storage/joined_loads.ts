@@ -3,6 +3,7 @@
  * by side in one object of the WAL, each its own part, in the same turn of the event loop: that
  * becomes one call.
  */
+import { type Deferred, deferred } from "../runtime/deferred.ts";
 import { type BlockBuffers, type BlockRun, type LoadedRun, RunBuffers } from "./block_buffers.ts";
 import type { ObjectStore } from "./object_store.ts";
 
@@ -13,7 +14,7 @@ export interface WantedRun extends BlockRun {
 }
 
 interface Waiting extends WantedRun {
-  readonly settled: PromiseWithResolvers<LoadedRun | undefined>;
+  readonly settled: Deferred<LoadedRun | undefined>;
 }
 
 export interface JoinedLoadsOptions {
@@ -33,7 +34,7 @@ export class JoinedLoads {
 
   /** The run's bytes; undefined where the store has no such object. */
   load(run: WantedRun): Promise<LoadedRun | undefined> {
-    const settled = Promise.withResolvers<LoadedRun | undefined>();
+    const settled = deferred<LoadedRun | undefined>();
     this.#waiting.push({ ...run, settled });
     if (this.#waiting.length === 1) void Promise.resolve().then(() => this.#send());
     return settled.promise;

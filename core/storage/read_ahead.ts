@@ -1,6 +1,5 @@
 import { READS_AHEAD_MAX, RUNS_AHEAD_MAX } from "../config/limits.ts";
-import type { BlockCache } from "./block_cache.ts";
-import type { ReadHints } from "./block_cache_options.ts";
+import type { BlockCache, ReadHints } from "./block_cache.ts";
 
 /** Brings bytes into the cache before they are asked for; dropped where many run. */
 export class ReadAhead {

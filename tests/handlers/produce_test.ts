@@ -1,11 +1,12 @@
 import { assertEquals } from "@std/assert";
 import { Reader, Writer } from "../../core/bytes/mod.ts";
 import { produceHandler } from "../../core/handlers/00_produce.ts";
-import type { RequestContext, Rooms } from "../../core/handlers/mod.ts";
+import type { Rooms } from "../../core/handlers/mod.ts";
 import type { LooseResponseOf } from "../../core/protocol/api.ts";
 import { ErrorCode } from "../../core/protocol/errors.ts";
 import { produce } from "../../core/protocol/messages/00_produce.ts";
 import { batchOf, Scene } from "../log/scene.ts";
+import { FakeContext } from "./fake_rooms.ts";
 
 Deno.test("what comes behind a batch of a topic not heard of waits for that batch", async () => {
   const scene = new Scene();
@@ -24,7 +25,7 @@ Deno.test("what comes behind a batch of a topic not heard of waits for that batc
     const topicData = [{ topicId, partitionData: [{ index: 0, records }] }];
     produce.request.write(writer, { acks: -1, timeoutMs: 1_000, topicData }, version);
     const request = produce.request.read(new Reader(writer.toBytes()), version);
-    const context = { apiVersion: version, release: () => {} } as unknown as RequestContext;
+    const context = new FakeContext(version);
     const done = Promise.resolve(produceHandler.handle(rooms, context, request));
     const response = await scene.until(done) as LooseResponseOf<typeof produce>;
     return response.responses![0]!.partitionResponses![0]!.errorCode;

@@ -66,13 +66,16 @@ Deno.test("stop() in the middle of a rewrite loses nothing and leaves no timer",
   await commit(await room.log(topic), ["x"]);
   await commit(await room.log(topic), ["y"]);
   const { putIfAbsent } = room.store;
+  let begun = false;
   Object.assign(room.store, {
     putIfAbsent: (...[key, body, o]: Parameters<typeof putIfAbsent>) =>
       !key.endsWith(".kfs") ? putIfAbsent(key, body, o) : new Promise((_, reject) => {
+        begun = true;
         o!.signal!.addEventListener("abort", () => reject(o!.signal!.reason));
       }),
   });
-  await scene.runtime.advance(1_500);
+  await scene.runtime.advance(QUIET_MS + 500);
+  assert(begun);
   await room.stop();
   assertEquals(scene.runtime.pendingTimers, 0);
   const again = await (await scene.open()).log(topic);

@@ -1,4 +1,4 @@
-/** Writing a gather list with few round trips and without copying what is large. */
+/** Gather lists on files, with few round trips and without copying what is large. */
 import { syncError } from "./errors.ts";
 import { SCRATCH_BYTES, SMALL_PART_BYTES, SYNC_STEP_BYTES } from "./settings.ts";
 

@@ -10,11 +10,10 @@ interface OpenFile {
   file: Deno.FsFile | undefined;
   /** Bytes; an object never changes. */
   size: number;
-  /** Whether the name still stands for it. */
-  current: boolean;
 }
 
 export class OpenFiles {
+  /** Those that their names still stand for. */
   readonly #byPath = new Map<string, Set<OpenFile>>();
   /** Those that nobody reads, least recently used first. */
   readonly #idle = new Set<OpenFile>();
@@ -42,10 +41,9 @@ export class OpenFiles {
 
   /** The path stands for another file from now on, or for none. */
   forget(path: string): void {
-    for (const entry of this.#byPath.get(path) ?? []) {
-      entry.current = false;
-      if (this.#idle.has(entry)) this.#end(entry);
-    }
+    const known = this.#byPath.get(path) ?? [];
+    this.#byPath.delete(path);
+    for (const entry of known) if (this.#idle.has(entry)) this.#end(entry);
   }
 
   /** Closes what is idle, and what is in use when it has been used. */
@@ -63,7 +61,7 @@ export class OpenFiles {
 
   async #open(path: string): Promise<OpenFile | undefined> {
     // Known before it is open: it may lose its name meanwhile.
-    const entry: OpenFile = { path, file: undefined, size: 0, current: true };
+    const entry: OpenFile = { path, file: undefined, size: 0 };
     const same = this.#byPath.get(path) ?? new Set();
     this.#byPath.set(path, same.add(entry));
     try {
@@ -80,7 +78,8 @@ export class OpenFiles {
   }
 
   #give(entry: OpenFile): void {
-    if (!entry.current || this.#closed || this.idleMax === 0) return this.#end(entry);
+    const current = this.#byPath.get(entry.path)?.has(entry);
+    if (!current || this.#closed) return this.#end(entry);
     this.#idle.add(entry);
     if (this.#idle.size <= this.idleMax) return;
     const [oldest] = this.#idle;

@@ -202,10 +202,7 @@ export class BucketStore implements ObjectStore {
           await connection.body(head, ANSWER_BYTES_MAX);
           return "exists";
         }
-        if (head.status !== 200) {
-          const error = await wire.refused(what, head, connection);
-          throw this.#wrote ? passingDenial(error) : error;
-        }
+        if (head.status !== 200) throw await wire.refused(what, head, connection);
         await connection.body(head, ANSWER_BYTES_MAX);
         this.#wrote = true;
         return "created";
@@ -215,8 +212,9 @@ export class BucketStore implements ObjectStore {
       try {
         return await wire.call(call, signal);
       } catch (error) {
-        const again = !this.#wrote && denials < FIRST_DENIALS && isDenial(error);
-        if (!again) throw error;
+        if (!isDenial(error)) throw error;
+        if (this.#wrote) throw passing(error);
+        if (denials === FIRST_DENIALS) throw error;
       }
     }
   }
@@ -281,16 +279,16 @@ export class BucketStore implements ObjectStore {
   }
 }
 
-const isDenial = (error: unknown): boolean =>
-  error instanceof RefusedError && error.code === "AccessDenied";
-
 /**
  * MinIO denies access to a create that meets the removal of the folder it goes into, one in a
  * thousand or so. Who could write before is not turned away for good; who could not yet is, when
  * its first write was denied `FIRST_DENIALS` times.
  */
-function passingDenial(error: RefusedError): RefusedError {
-  if (!isDenial(error)) return error;
+function isDenial(error: unknown): error is RefusedError {
+  return error instanceof RefusedError && error.code === "AccessDenied";
+}
+
+function passing(error: RefusedError): RefusedError {
   const { message, status, code, storeMs } = error;
   return new RefusedError("retry", `${message}, after writes that it took`, status, code, storeMs);
 }
