@@ -9,13 +9,16 @@
  * | hard limits | all the time | all the time |
  *
  * So WAL settles where rewriting keeps up with what is written, near the bound. Busy clients are
- * let through first, for BURST_MS: a burst costs them nothing, and rewriting follows it.
+ * let through first, for BURST_MS: a burst costs them nothing, and rewriting follows it. Those that
+ * only read add nothing to the debt, and are let through for twice as long.
  */
 import { REWRITES_PARALLEL_MAX, WAL_BYTES_HARD, WAL_OBJECTS_HARD } from "../config/limits.ts";
 import type { Clock } from "../runtime/runtime.ts";
 
 /** Clients that do a lot are left alone for this long, whatever the debt. */
 const BURST_MS = 20_000;
+/** Nothing is being written any more when the WAL has not grown for this long. */
+const WRITTEN_MS = 2_000;
 /** Rests per work below the bound: a quarter of the time is work. */
 const RESTS_MAX = 3;
 /** Beside clients that do a lot: half of the time. */
@@ -36,6 +39,10 @@ export class WalDebt {
   #hard = false;
   /** Since when clients have been busy beside a debt above 1, at times at least. */
   #sinceMs: number | undefined;
+  /** Of the WAL when it was last looked at. */
+  #bytes = 0;
+  /** When it was last seen to have grown. */
+  #grewMs = -Infinity;
 
   constructor(readonly clock: Pick<Clock, "monotonicMs">) {}
 
@@ -43,8 +50,11 @@ export class WalDebt {
   look({ bytes, objects, bytesMax, objectsMax }: WalPile, quiet: boolean): void {
     this.#debt = Math.max(bytes / Math.max(1, bytesMax), objects / Math.max(1, objectsMax));
     this.#hard = bytes > WAL_BYTES_HARD || objects > WAL_OBJECTS_HARD;
+    const nowMs = this.clock.monotonicMs();
+    if (bytes > this.#bytes) this.#grewMs = nowMs;
+    this.#bytes = bytes;
     if (quiet) this.#sinceMs = undefined;
-    else if (this.#debt > 1) this.#sinceMs ??= this.clock.monotonicMs();
+    else if (this.#debt > 1) this.#sinceMs ??= nowMs;
   }
 
   /** More than may pile up. */
@@ -55,8 +65,10 @@ export class WalDebt {
   /** To be rewritten whatever clients do. */
   get pressing(): boolean {
     if (this.#hard) return true;
-    const sinceMs = this.#sinceMs ?? Infinity;
-    return this.over && this.clock.monotonicMs() - sinceMs >= BURST_MS;
+    const nowMs = this.clock.monotonicMs();
+    const written = nowMs - this.#grewMs < WRITTEN_MS;
+    const patienceMs = written ? BURST_MS : 2 * BURST_MS;
+    return this.over && nowMs - (this.#sinceMs ?? Infinity) >= patienceMs;
   }
 
   /** Time to rest after work, as a multiple of it. */

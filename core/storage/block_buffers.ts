@@ -7,6 +7,10 @@ export interface BlockBuffers extends Slabs {
   /** Memory that is kept and not in use, since it shares a slab with what is. */
   readonly idleBytes: number;
   readonly blockBytes: number;
+  /** Blocks that can be given without another slab. */
+  readonly free: number;
+  /** Called before another slab is cut: whoever can spare a block may release it. */
+  onEmpty: (() => void) | undefined;
   /** Smaller ones, for what does not fill a block. */
   readonly rests?: BlockBuffers;
   /** Uncut ones, for what fills one: the fewer parts bytes lie in, the fewer calls move them. */
@@ -33,11 +37,16 @@ export class BlockPool implements BlockBuffers {
   /** With blocks to give. */
   readonly #open = new Set<Cut>();
   #free = 0;
+  onEmpty: (() => void) | undefined;
   readonly rests?: BlockPool;
 
   constructor(readonly slabs: Slabs, readonly blockBytes: number) {
     invariant(SLAB_BYTES % blockBytes === 0, "a slab is cut into whole blocks");
     if (blockBytes > REST_BLOCK_BYTES) this.rests = new BlockPool(slabs, REST_BLOCK_BYTES);
+  }
+
+  get free(): number {
+    return this.#free;
   }
 
   /** In slabs that are cut, and not in use. */
@@ -46,6 +55,7 @@ export class BlockPool implements BlockBuffers {
   }
 
   acquire(): Uint8Array {
+    if (this.#free === 0) this.onEmpty?.();
     let [cut] = this.#open;
     if (cut === undefined) cut = this.#cut();
     const block = cut.free.pop()!;

@@ -10,9 +10,8 @@
  * - Cost is counted in whole buffers: a view of one byte into a slab costs the slab.
  */
 import { MalformedError } from "../bytes/mod.ts";
-import { SLABS_IDLE_MAX } from "../config/limits.ts";
 import { deferred, invariant, unlessAborted } from "../runtime/mod.ts";
-import { type BlockBuffers, costOf, type LoadedRun, runMemory } from "./block_buffers.ts";
+import { costOf, type LoadedRun, runMemory } from "./block_buffers.ts";
 import {
   AHEAD_SHARE,
   type BlockCacheOptions,
@@ -23,6 +22,7 @@ import {
   type ReadHints,
   WIDENED_SHARE,
 } from "./block_cache_options.ts";
+import { CacheMemory } from "./cache_memory.ts";
 import {
   type BlockCacheStats,
   type CachedObject,
@@ -33,7 +33,6 @@ import {
 } from "./extent.ts";
 import { FreshExtents } from "./fresh_extents.ts";
 import { JoinedLoads } from "./joined_loads.ts";
-import { SLAB_BYTES, type SlabPool } from "./wal/slab_pool.ts";
 
 export type { BlockBuffers } from "./block_buffers.ts";
 export type { BlockCacheOptions, ReadHints } from "./block_cache_options.ts";
@@ -42,10 +41,7 @@ export type { BlockCacheStats, CacheLease } from "./extent.ts";
 export class BlockCache {
   /** Whether the store would rather bring much at a time than little. */
   readonly callsAreDear: boolean;
-  readonly #buffers: BlockBuffers | undefined;
-  readonly #capacityBytes: number;
-  readonly #reservedBytes: () => number;
-  readonly #slabs: SlabPool | undefined;
+  readonly #memory: CacheMemory;
   readonly #blockBytes: number;
   readonly #aheadBlocks: number;
   readonly #loader: JoinedLoads;
@@ -53,7 +49,6 @@ export class BlockCache {
   /** All extents that readers find, least recently used first. */
   readonly #recency = new Set<Extent>();
   readonly #fresh: FreshExtents;
-  #bytes = 0;
   #leasedBytes = 0;
   #loadingBytes = 0;
   #aheadBytes = 0;
@@ -66,17 +61,16 @@ export class BlockCache {
     invariant(options.blockBytes > 0, "blocks must have a size");
     const { store } = options;
     const buffers = store.getInto === undefined ? undefined : options.buffers;
-    this.#buffers = buffers;
-    // Evicted by what is left when they have their buffers: as both they and idle these would drive
-    // slabs out.
-    const onTaken = () => this.#evict();
-    this.#loader = new JoinedLoads({ store, buffers, bytesMax: READ_AHEAD_BYTES, onTaken });
-    this.#capacityBytes = options.capacityBytes;
+    const memory = this.#memory = new CacheMemory(options, buffers);
+    memory.whenShort((slabBytes, enough) => this.#evict(slabBytes, enough));
+    this.#loader = new JoinedLoads({
+      store,
+      buffers,
+      bytesMax: READ_AHEAD_BYTES,
+      onTaking: (bytes) => memory.untakenBytes -= runMemory(buffers, bytes),
+      onTaken: () => this.#evict(),
+    });
     this.#fresh = new FreshExtents(options.capacityBytes / FRESH_SHARE);
-    this.#reservedBytes = options.reservedBytes ?? (() => 0);
-    this.#slabs = options.slabs;
-    // Rather than a new slab: an old one that is read no more.
-    if (options.slabs !== undefined) options.slabs.onEmpty = () => this.#evict(SLAB_BYTES);
     this.#blockBytes = options.blockBytes;
     const { readAheadBytes: wanted = READ_AHEAD_BYTES } = options;
     this.callsAreDear = wanted >= READ_AHEAD_BYTES;
@@ -91,12 +85,13 @@ export class BlockCache {
 
   /** Whether little enough is being loaded that more than was asked for may be. */
   get mayWiden(): boolean {
-    return this.#loadingBytes + this.readAheadBytes <= this.#capacityBytes / WIDENED_SHARE;
+    return this.#loadingBytes + this.readAheadBytes <= this.#memory.capacityBytes / WIDENED_SHARE;
   }
 
   /** Bytes that may be brought now before anybody asks for them. */
   get aheadRoom(): number {
-    return (this.#capacityBytes - this.#reserved) / AHEAD_SHARE - this.#aheadBytes;
+    const { capacityBytes, reservedBytes } = this.#memory;
+    return (capacityBytes - reservedBytes) / AHEAD_SHARE - this.#aheadBytes;
   }
 
   get stats(): BlockCacheStats {
@@ -105,7 +100,7 @@ export class BlockCache {
       misses: this.#misses,
       loads: this.#loads,
       loadedBytes: this.#loadedBytes,
-      bytes: this.#bytes,
+      bytes: this.#memory.bytes,
       leasedBytes: this.#leasedBytes,
     };
   }
@@ -137,7 +132,7 @@ export class BlockCache {
     const extent = newExtent({ key, start: 0, end, parts, costBytes, onEvict });
     this.#objectOf(key).whole = extent;
     this.#recency.add(extent);
-    this.#bytes += extent.costBytes;
+    this.#memory.bytes += extent.costBytes;
     this.#fresh.add(extent);
     this.#evict();
   }
@@ -151,9 +146,11 @@ export class BlockCache {
     return this.#lend(found, start, end);
   }
 
-  /** Whether all of it is in memory, or on its way there. */
-  has(key: string, start: number, end: number): boolean {
-    return this.#find(key, start, end) !== undefined;
+  /** Whether all of it is in memory, or on its way there; it stays as if it had just been read. */
+  keep(key: string, start: number, end: number): boolean {
+    const found = this.#find(key, start, end);
+    for (const extent of found ?? []) this.#refresh(extent);
+    return found !== undefined;
   }
 
   #find(key: string, start: number, end: number): Extent[] | undefined {
@@ -263,14 +260,15 @@ export class BlockCache {
     const loaded = deferred<boolean>();
     loaded.promise.catch(() => {});
     const extent = newExtent({
-      ...{ key, start, end, parts: [], costBytes: runMemory(this.#buffers, end - start) },
+      ...{ key, start, end, parts: [], costBytes: runMemory(this.#memory.buffers, end - start) },
       ...{ loading: loaded.promise, abort },
     });
     for (let at = block; at < until; at++) blocks.set(at, extent);
     this.#loads++;
+    this.#memory.untakenBytes += extent.costBytes;
     const run = this.#loader.load({ key, start, end, staleOk, signal: abort.signal });
     this.#recency.add(extent);
-    this.#bytes += extent.costBytes;
+    this.#memory.bytes += extent.costBytes;
     this.#loadingBytes += extent.costBytes;
     this.#hold(extent);
     const ended = () => {
@@ -316,11 +314,14 @@ export class BlockCache {
   #hold(extent: Extent, ahead = false): Extent {
     if (!ahead) this.#wanted(extent);
     if (extent.leases++ === 0) this.#leasedBytes += extent.costBytes;
-    if (!extent.detached) {
-      this.#recency.delete(extent);
-      this.#recency.add(extent);
-    }
+    this.#refresh(extent);
     return extent;
+  }
+
+  #refresh(extent: Extent): void {
+    if (extent.detached) return;
+    this.#recency.delete(extent);
+    this.#recency.add(extent);
   }
 
   /** It is not ahead of its reader any more, or never was. */
@@ -360,7 +361,7 @@ export class BlockCache {
     this.#recency.delete(extent);
     this.#fresh.delete(extent);
     this.#wanted(extent);
-    this.#bytes -= extent.costBytes;
+    this.#memory.bytes -= extent.costBytes;
     const object = this.#objects.get(extent.key);
     if (object !== undefined) {
       if (object.whole === extent) object.whole = undefined;
@@ -375,24 +376,13 @@ export class BlockCache {
     if (extent.leases === 0) extent.onEvict?.();
   }
 
-  /** Keeps to the capacity, or finds one slab where `freshBytes` more would not fit. */
-  #evict(freshBytes = 0): void {
-    if (this.#overBytes(freshBytes) <= 0) return;
+  /** Keeps to the capacity, with `freshBytes` more, or until there is `enough` of what is kept. */
+  #evict(freshBytes = 0, enough = () => false): void {
+    if (this.#memory.overBytes(freshBytes) <= 0) return;
     for (const extent of this.#recency) {
       if (extent.leases > 0 || this.#fresh.has(extent)) continue;
       this.#detach(extent);
-      const found = freshBytes > 0 && this.#slabs!.idleBytes > 0;
-      if (found || this.#overBytes(freshBytes) <= 0) return;
+      if (enough() || this.#memory.overBytes(freshBytes) <= 0) return;
     }
-  }
-
-  get #reserved(): number {
-    return Math.min(this.#reservedBytes(), this.#capacityBytes / 2);
-  }
-
-  #overBytes(freshBytes: number): number {
-    const idle = this.#buffers?.idleBytes ?? 0;
-    const over = this.#bytes + idle + this.#reserved + freshBytes - this.#capacityBytes;
-    return this.#slabs?.relieve(over, SLABS_IDLE_MAX) ?? over;
   }
 }

@@ -23,7 +23,9 @@ export interface JoinedLoadsOptions {
   readonly buffers: BlockBuffers | undefined;
   /** Bytes of one call at most, unless one run alone has more. */
   readonly bytesMax: number;
-  /** Runs that wait were given their buffers. */
+  /** A run of so many bytes is given its buffers. */
+  readonly onTaking: (bytes: number) => void;
+  /** All that waited have them. */
   readonly onTaken: () => void;
 }
 
@@ -72,9 +74,11 @@ export class JoinedLoads {
     const { key, start, staleOk } = group[0]!;
     const end = group.at(-1)!.end;
     const options = { signal: anyLeft(group), staleOk };
-    const taken = group.map((run) =>
-      buffers === undefined ? undefined : new RunBuffers(buffers, run.end - run.start)
-    );
+    const taken = group.map((run) => {
+      const bytes = run.end - run.start;
+      this.options.onTaking(bytes);
+      return buffers && new RunBuffers(buffers, bytes);
+    });
     try {
       if (buffers === undefined) {
         const bytes = await store.get(key, { start, end }, options);

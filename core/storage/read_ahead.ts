@@ -43,7 +43,7 @@ export class ReadAhead {
     const what = `${start} of ${key}`;
     if (this.#running.size >= RUNS_AHEAD_MAX || this.#running.has(what)) return;
     const to = Math.min(end, size);
-    if (cache.has(key, start, to) || cache.aheadRoom < (to - start) * times) return;
+    if (cache.keep(key, start, to) || cache.aheadRoom < (to - start) * times) return;
     this.#running.add(what);
     cache.read(key, size, start, to, signal, { ...hints, ahead: true })
       .then((lease) => lease?.release(), () => {})

@@ -44,6 +44,7 @@ Deno.test("WalDebt lets a burst through, and presses when it goes on", () => {
   const { debt, look, pass } = scene();
   look(300);
   pass(BURST_MS - 1);
+  look(301);
   assertEquals(debt.pressing, false);
   pass(1);
   assertEquals(debt.pressing, true);
@@ -61,9 +62,24 @@ Deno.test("WalDebt grants busy clients no second burst until they have been quie
   assertEquals(debt.pressing, false);
   look(150);
   pass(BURST_MS - 1);
+  look(151);
   assertEquals(debt.pressing, false);
   pass(1);
   assertEquals(debt.pressing, true);
+});
+
+Deno.test("WalDebt lets clients that only read through for twice as long", () => {
+  const { debt, look, pass } = scene();
+  look(300);
+  pass(2 * BURST_MS - 1);
+  look(300);
+  assertEquals(debt.pressing, false, "nothing is written");
+  look(301);
+  assertEquals(debt.pressing, true, "something is written again");
+  pass(2_000);
+  assertEquals(debt.pressing, true, "and is over, but so is the time");
+  look(200);
+  assertEquals(debt.pressing, true, "rewriting goes on");
 });
 
 Deno.test("WalDebt presses at once, without a rest, above the hard limits", () => {

@@ -62,15 +62,23 @@ function pooledWorld(
   };
   const blocksOf = (bytes: number) => {
     const free: Uint8Array[] = [];
-    return {
+    const pool = {
       blockBytes: bytes,
       idleBytes: 0,
-      acquire: () => lend(free.pop() ?? new Uint8Array(bytes)),
+      get free() {
+        return free.length;
+      },
+      onEmpty: undefined as (() => void) | undefined,
+      acquire: () => {
+        if (free.length === 0) pool.onEmpty?.();
+        return lend(free.pop() ?? new Uint8Array(bytes));
+      },
       release: (buffer: Uint8Array) => free.push(back(buffer)),
       forget: (buffer: Uint8Array) => assert(out.delete(buffer)),
     };
+    return pool;
   };
-  const buffers = { ...blocksOf(blockBytes), rests: blocksOf(7) };
+  const buffers = Object.assign(blocksOf(blockBytes), { rests: blocksOf(7) });
   const reading: ObjectStore = Object.assign(Object.create(store), {
     get: store.get.bind(store),
     getInto: async (key: string, start: number, into: readonly Uint8Array[], o: object) => {
@@ -254,6 +262,17 @@ Deno.test("the cache stays within its capacity and evicts the least recently use
   }
   assertEquals(store.calls.get, 30, "k0 was used all the time and stayed");
   assertEquals(cache.tryRead("k20", 0, 100), undefined);
+});
+
+Deno.test("keep() tells what is there, and holds off its eviction", async () => {
+  const { objects, cache } = world(1000, 100);
+  for (let at = 0; at < 30; at++) {
+    objects.set(`k${at}`, bytesOf(100, at));
+    (await cache.read(`k${at}`, 100, 0, 100))!.release();
+    assert(cache.keep("k0", 0, 100));
+  }
+  assertEquals(["k19", "k20", "k29"].map((key) => cache.keep(key, 0, 100)), [false, false, true]);
+  assertEquals(cache.stats.leasedBytes, 0);
 });
 
 Deno.test("an object larger than the cache is read all the same", async () => {

@@ -17,7 +17,7 @@ function world(sizes: Readonly<Record<string, number>>, bytesMax = 4 << 20) {
     release: () => slabs.out--,
     forget: () => (slabs.out--, slabs.lost++),
   };
-  const world = { calls, slabs, taken: 0, gate: Promise.resolve() };
+  const world = { calls, slabs, taking: [] as number[], taken: 0, gate: Promise.resolve() };
   const getInto = async (
     key: string,
     start: number,
@@ -34,9 +34,10 @@ function world(sizes: Readonly<Record<string, number>>, bytesMax = 4 << 20) {
     return Math.max(0, at - start);
   };
   const store = { getInto } as Partial<ObjectStore> as ObjectStore;
+  const onTaking = (bytes: number) => void world.taking.push(bytes / BLOCK);
   const onTaken = () => void world.taken++;
   const buffers = new BlockPool(pool, BLOCK);
-  const loads = new JoinedLoads({ store, buffers, bytesMax, onTaken });
+  const loads = new JoinedLoads({ store, buffers, bytesMax, onTaking, onTaken });
   const load = (key: string, from: number, to: number, more: { staleOk?: boolean } = {}) => {
     const abort = new AbortController();
     const wanted = { key, start: from * BLOCK, end: to * BLOCK, staleOk: true, ...more };
@@ -54,7 +55,7 @@ Deno.test("loads of one turn that lie side by side are one call", async () => {
   const wanted = [["a", 3, 5], ["b", 0, 1], ["a", 0, 3], ["a", 6, 7], ["a", 5, 6]] as const;
   const runs = await Promise.all(wanted.map(([key, from, to]) => here.load(key, from, to).run));
   assertEquals(here.ranges(), [["a", 0, 7], ["b", 0, 1]]);
-  assertEquals(here.taken, 1);
+  assertEquals([here.taking, here.taken], [[3, 2, 1, 1, 1], 1]);
   for (const [at, [, from, to]] of wanted.entries()) {
     assertEquals(concat(runs[at]!.parts), expected(from, to));
   }

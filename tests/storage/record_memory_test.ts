@@ -169,6 +169,27 @@ Deno.test("the rests of objects are read into slabs, whatever else lives longer"
   assert(cache.stats.bytes >= 12 * MIB, `${cache.stats.bytes} bytes are cached`);
 });
 
+Deno.test("what is read drives out what was not read for longest, and no more", async () => {
+  const { cache, commits, objects } = scene(16, 256 << 10);
+  const read = async (at: number) => {
+    objects.set(`${at}`, new Uint8Array(256 << 10));
+    (await cache.read(`${at}`, 256 << 10, 0, 256 << 10))!.release();
+  };
+  let lost = 0;
+  for (let at = 0; at < 2_000; at++) {
+    await read(at);
+    objects.delete(`${at}`);
+    // Every tenth is read on and on for a while, and so holds on to its slab.
+    for (let old = at - at % 10; old > Math.max(0, at - 150); old -= 10) {
+      if (!cache.keep(`${old}`, 0, 1)) lost++;
+    }
+    // Each is read again a little later.
+    if (at >= 20 && !cache.keep(`${at - 20}`, 0, 1)) lost++;
+    assert(commits.outside * SLAB_BYTES + commits.idleBytes <= 17 * MIB);
+  }
+  assertEquals(lost, 0);
+});
+
 Deno.test("what is read goes to idle slabs, and drives none out", async () => {
   const { cache, commits, work, commit } = scene(16, 256 << 10);
   const keys = Array.from({ length: 8 }, () => commit(4));

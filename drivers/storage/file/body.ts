@@ -45,14 +45,22 @@ export async function writeBody(file: Deno.FsFile, parts: readonly Uint8Array[])
       await writeAll(file, part);
       continue;
     }
-    scratch ??= remainingBytes(parts, at) >= SCRATCH_BYTES / 2
-      ? idle.pop() ?? new Uint8Array(SCRATCH_BYTES)
-      : new Uint8Array(remainingBytes(parts, at));
+    scratch ??= takeScratch(remainingBytes(parts, at));
     scratch.set(part, used);
     used += part.length;
   }
   if (used > 0) await writeAll(file, scratch!.subarray(0, used));
-  if (scratch?.length === SCRATCH_BYTES && idle.length < IDLE_MAX) idle.push(scratch);
+  if (scratch !== undefined) giveScratch(scratch);
+}
+
+/** For up to SCRATCH_BYTES of `wanted` bytes. */
+function takeScratch(wanted: number): Uint8Array {
+  if (wanted < SCRATCH_BYTES / 2) return new Uint8Array(wanted);
+  return idle.pop() ?? new Uint8Array(SCRATCH_BYTES);
+}
+
+function giveScratch(scratch: Uint8Array): void {
+  if (scratch.length === SCRATCH_BYTES && idle.length < IDLE_MAX) idle.push(scratch);
 }
 
 function remainingBytes(parts: readonly Uint8Array[], from: number): number {
@@ -67,8 +75,66 @@ async function writeAll(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {
   }
 }
 
+/**
+ * Fills the buffers from the file's position on, as far as it goes; how many bytes that were. Small
+ * neighbours are read together and copied: a call costs more than that.
+ */
+export async function readBody(
+  file: Deno.FsFile,
+  into: readonly Uint8Array[],
+): Promise<number> {
+  const parts = [...neighboursJoined(into)];
+  let total = 0;
+  for (let at = 0; at < parts.length;) {
+    let bytes = parts[at]!.length;
+    let end = at + 1;
+    if (bytes < SMALL_PART_BYTES) {
+      for (; end < parts.length; end++) {
+        const { length } = parts[end]!;
+        if (length >= SMALL_PART_BYTES || bytes + length > SCRATCH_BYTES) break;
+        bytes += length;
+      }
+    }
+    const read = end === at + 1
+      ? await readAll(file, parts[at]!)
+      : await readSmall(file, parts.slice(at, end), bytes);
+    total += read;
+    if (read < bytes) break;
+    at = end;
+  }
+  return total;
+}
+
+/** Parts of so many bytes together. */
+async function readSmall(
+  file: Deno.FsFile,
+  parts: readonly Uint8Array[],
+  bytes: number,
+): Promise<number> {
+  const scratch = takeScratch(bytes);
+  const read = await readAll(file, scratch.subarray(0, bytes));
+  let at = 0;
+  for (const part of parts) {
+    part.set(scratch.subarray(at, Math.min(at + part.length, read)));
+    at += part.length;
+    if (at >= read) break;
+  }
+  giveScratch(scratch);
+  return read;
+}
+
+async function readAll(file: Deno.FsFile, into: Uint8Array): Promise<number> {
+  let at = 0;
+  while (at < into.length) {
+    const read = await file.read(at === 0 ? into : into.subarray(at));
+    if (read === null) break;
+    at += read;
+  }
+  return at;
+}
+
 /** The same memory in fewer buffers: those that lie behind each other as one. */
-export function* neighboursJoined(buffers: readonly Uint8Array[]): Generator<Uint8Array> {
+function* neighboursJoined(buffers: readonly Uint8Array[]): Generator<Uint8Array> {
   let joined: Uint8Array | undefined;
   for (const next of buffers) {
     const { buffer, byteOffset, length } = joined ?? next;

@@ -12,7 +12,7 @@ import type {
 } from "../../../core/storage/object_store.ts";
 import { StoreError } from "../../../core/storage/object_store.ts";
 import { checkKey } from "../object_key.ts";
-import { neighboursJoined } from "./body.ts";
+import { readBody } from "./body.ts";
 import { CreateJournal, heldIn, type Live, type Replayed } from "./create_journal.ts";
 import { abortable, abortedError, closedError, codeOf, storeError } from "./errors.ts";
 import { heldObjects, listObjects, mergeObjects, walkOf } from "./listing.ts";
@@ -222,7 +222,7 @@ class FileDriver implements ObjectStore {
   }
 }
 
-/** Fills the buffers, as far as the file goes; how many bytes that were. */
+/** Fills the buffers from `start` on, as far as the file goes; how many bytes that were. */
 async function readAt(
   file: Deno.FsFile,
   start: number,
@@ -230,16 +230,7 @@ async function readAt(
 ): Promise<number> {
   // it may have been read before
   file.seekSync(start, Deno.SeekMode.Start);
-  let total = 0;
-  for (const buffer of neighboursJoined(into)) {
-    for (let at = 0; at < buffer.length;) {
-      const read = await file.read(at === 0 ? buffer : buffer.subarray(at));
-      if (read === null) return total;
-      at += read;
-      total += read;
-    }
-  }
-  return total;
+  return await readBody(file, into);
 }
 
 function scatter(bytes: Uint8Array, start: number, into: readonly Uint8Array[]): number {
