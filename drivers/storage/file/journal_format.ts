@@ -11,6 +11,7 @@
  * generation. A record is never rewritten; appending changes no byte before it.
  */
 import { crc32c, lengthOf } from "../../../core/bytes/mod.ts";
+import { recordMemory } from "./record_chunks.ts";
 
 /** What a record says of its key; the last record of a key holds. */
 export const RecordKind = {
@@ -89,7 +90,7 @@ export function draftRecord(
 ): Uint8Array {
   const keyUtf8 = utf8.encode(key);
   const bodyBytes = lengthOf(body);
-  const record = new Uint8Array(recordBytes(keyUtf8.length, bodyBytes));
+  const record = recordMemory(recordBytes(keyUtf8.length, bodyBytes));
   const view = viewOf(record);
   view.setUint32(0, RECORD_MAGIC, true);
   view.setUint8(8, kind);
