@@ -206,6 +206,7 @@ class BrokerProcess implements Broker {
       capacityBytes: this.options.config.cacheBytes,
       commitBytes: () => this.#chain?.bufferBytes ?? 0,
       frameBytes: () => this.#server?.bufferBytes() ?? 0,
+      storeBytes: () => this.options.store.heldBytes ?? 0,
     });
   }
 

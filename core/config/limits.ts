@@ -196,7 +196,7 @@ export const RUNS_AHEAD_MAX = 64;
  * a dying broker left. */
 export const COMMITS_PARALLEL_MAX = 64;
 
-/** Slabs (1 MiB) kept for reuse although the cache is full; more go to the garbage collector. */
+/** Slabs (1 MiB) kept for reuse although the cache is full; more are given up. */
 export const SLABS_IDLE_MAX = 4;
 
 /** A segment is put from memory, so none is built larger, whatever segment.bytes says. Reads of a

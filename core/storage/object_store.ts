@@ -108,6 +108,8 @@ export interface ObjectStore {
   /** Deletes; absent keys are fine. */
   delete(keys: readonly string[], options?: CallOptions): Promise<void>;
   readonly advice: StoreAdvice;
+  /** Bytes of objects that the store keeps in memory of its own, if it does. */
+  readonly heldBytes?: number;
   /** Where the store reads from a replica. */
   readonly replica?: ReplicaFigures | undefined;
   /** Calls after it fail with outcome "fatal"; those on their way may still finish. Idempotent. */

@@ -21,6 +21,8 @@ export interface RecordMemoryOptions {
   readonly commitBytes: () => number;
   /** Of requests that are being read, and answers that are being written. */
   readonly frameBytes: () => number;
+  /** Of objects that the store itself keeps. */
+  readonly storeBytes: () => number;
 }
 
 export interface RecordMemory {
@@ -46,7 +48,8 @@ export function recordMemory(options: RecordMemoryOptions): RecordMemory {
     buffers: blocks,
     slabs: commits,
     reservedBytes: () =>
-      options.commitBytes() + frames.of(options.frameBytes()) + work.outsideBytes,
+      options.commitBytes() + frames.of(options.frameBytes()) + options.storeBytes() +
+      work.outsideBytes,
   });
   return { cache, commits, work };
 }

@@ -3,8 +3,8 @@
  * is printed first. It leaves out a few long ones (test_sizes.ts) and says so; `--all` does not. In
  * CI nothing is left out, and files run one after the other. Arguments go to `deno test`
  * (`deno task test tests/log --filter append`); `--shuffle=SEED` repeats an order.
- * `--store minio` or `--store s3` runs the client suites with brokers on a real MinIO; in CI all of
- * them are run so, with either driver, after everything else.
+ * `--store minio` or `--store s3` runs the client suites with brokers on a real MinIO, but those
+ * that bring a cluster of their own; in CI that comes after everything else, with either driver.
  * `--cluster` runs the client suites against three brokers on a real etcd and a real MinIO; in CI
  * that comes last.
  * `--binary FILE` runs that compiled broker wherever a test starts one, in the tests named behind
@@ -28,6 +28,12 @@ const CLUSTER_TESTS = testsIn(
   "clients",
   ...["java", "kafkajs", "platformatic", "librdkafka_node", "confluent_python", "kafka_python"],
   ...["franz_go", "sarama", "kafka_go", "kcat", "kafka_tools"],
+);
+
+/** Where brokers keep their objects is their own affair: on one MinIO they would run once more. */
+const OWN_CLUSTER_TESTS = testsIn(
+  "clients",
+  ...["cluster", "cluster_outage", "cluster_tools", "drain", "racks", "satellite"],
 );
 
 /**
@@ -90,7 +96,7 @@ async function run(
   return { ...counts, failed: counts.failed + refused.length };
 }
 
-/** Runs `args`, or all client suites, with brokers that keep their objects on a MinIO. */
+/** Runs `args`, or the client suites, with brokers that keep their objects on a MinIO. */
 async function runOnMinio(
   driver: string,
   args: readonly string[],
@@ -102,7 +108,8 @@ async function runOnMinio(
   await using minio = await Minio.start();
   const settings = JSON.stringify(minio.settings(await minio.bucket()));
   const env = { ...more, KAFSCALE_TEST_STORE: driver, KAFSCALE_TEST_S3: settings };
-  return await run(namesTests(args) ? args : [...args, "tests/clients"], env);
+  const suites = [`--ignore=${OWN_CLUSTER_TESTS.join()}`, "tests/clients"];
+  return await run(namesTests(args) ? args : [...args, ...suites], env);
 }
 
 /** Runs `args`, or all client suites, against clusters of three brokers. */

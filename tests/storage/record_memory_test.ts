@@ -10,6 +10,17 @@ import { manualRuntime } from "../runtime/manual_runtime.ts";
 
 const MIB = 1 << 20;
 
+Deno.test("SlabPool gives the memory of slabs that are too many back at once", () => {
+  const slabs = new SlabPool(2);
+  const [a, b, c, forgotten] = Array.from({ length: 4 }, () => slabs.acquire());
+  for (const slab of [a!, b!, c!]) slabs.release(slab);
+  slabs.forget(forgotten!);
+  assertEquals([a, b, c, forgotten].map((slab) => slab!.length / SLAB_BYTES), [1, 1, 0, 1]);
+  assertEquals(slabs.relieve(-SLAB_BYTES, 1), 0);
+  assertEquals([a!.length, b!.length, slabs.idleBytes], [SLAB_BYTES, 0, SLAB_BYTES]);
+  assertEquals(slabs.acquire(), a);
+});
+
 Deno.test("BlockPool cuts slabs, and gives one back when all its blocks are back", () => {
   const slabs = new SlabPool(4);
   const pool = new BlockPool(slabs, SLAB_BYTES / 4);
@@ -59,12 +70,14 @@ function scene(capacityMib: number, rangeBytes = SLAB_BYTES) {
   };
   let open: SlabBuffer | undefined;
   const frames = { bytes: 0 };
+  const held = { bytes: 0 };
   const memory = recordMemory({
     runtime,
     store,
     capacityBytes: capacityMib * MIB,
     commitBytes: () => open?.bufferBytes ?? 0,
     frameBytes: () => frames.bytes,
+    storeBytes: () => held.bytes,
   });
   const seen = new Set<ArrayBufferLike>();
   const { acquire } = memory.commits;
@@ -85,7 +98,7 @@ function scene(capacityMib: number, rangeBytes = SLAB_BYTES) {
     memory.cache.insert(key, buffer.parts(), () => buffer.release());
     return key;
   };
-  return { ...memory, runtime, frames, commit, seen, objects };
+  return { ...memory, runtime, frames, held, commit, seen, objects };
 }
 
 Deno.test("commits without end are written to the slabs of those before", () => {
@@ -149,6 +162,15 @@ Deno.test("what background work copies is taken from the cache, and comes back",
     copy.release();
   }
   assert(seen.size - before <= 8, `${seen.size - before} slabs were made`);
+});
+
+Deno.test("what the store keeps in memory of its own counts", () => {
+  const { cache, commits, commit, held } = scene(16);
+  for (let at = 0; at < 8; at++) commit(4);
+  assertEquals(cache.stats.bytes, 16 * MIB);
+  held.bytes = 6 * MIB;
+  commit(4);
+  assert(cache.stats.bytes + commits.idleBytes <= 10 * MIB);
 });
 
 Deno.test("the rests of objects are read into slabs, whatever else lives longer", async () => {

@@ -16,6 +16,7 @@ export interface Slabs {
  * Fixed-size buffers that commits are filled into, that what is read goes to, and that fetches are
  * served from. Reuse keeps resident memory flat: a fresh buffer per commit leaves the garbage
  * collector a gigabyte a second to find, and it comes late for what lies outside of its heap.
+ * A slab that is given up is detached: views of it that should not be there any more are empty.
  */
 export class SlabPool implements Slabs {
   readonly #free: Uint8Array[] = [];
@@ -23,7 +24,7 @@ export class SlabPool implements Slabs {
   /** Called when none is idle, before a new one is made: whoever can spare some may release it. */
   onEmpty: (() => void) | undefined;
 
-  /** Keeps at most `idleMax` slabs for reuse; the rest goes to the garbage collector. */
+  /** Keeps at most `idleMax` slabs for reuse. */
   constructor(readonly idleMax: number, readonly slabBytes = SLAB_BYTES) {}
 
   get outside(): number {
@@ -49,6 +50,7 @@ export class SlabPool implements Slabs {
     invariant(slab.length === this.slabBytes, "only whole slabs come back to the pool");
     this.#outside--;
     if (this.#free.length < this.idleMax) this.#free.push(slab);
+    else giveUp(slab);
   }
 
   /**
@@ -58,11 +60,16 @@ export class SlabPool implements Slabs {
   relieve(overBytes: number, kept: number): number {
     let over = overBytes + this.idleBytes;
     while (over > 0 && this.#free.length > kept) {
-      this.#free.pop();
+      giveUp(this.#free.pop()!);
       over -= this.slabBytes;
     }
     return over;
   }
+}
+
+/** Its memory goes back at once: the garbage collector would see a few bytes, and take its time. */
+function giveUp(slab: Uint8Array): void {
+  (slab.buffer as ArrayBuffer).transfer(0);
 }
 
 /** A part of a pool whose slabs are counted apart. */

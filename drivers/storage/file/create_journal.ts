@@ -12,7 +12,7 @@ import { deferred } from "../../../core/runtime/mod.ts";
 import { StoreError } from "../../../core/storage/object_store.ts";
 import { forEachAtOnce } from "./at_once.ts";
 import { JournalFile, type OpenJournal } from "./journal_file.ts";
-import { bodyOf, draftRecord, RecordKind, stampRecord } from "./journal_format.ts";
+import { bodyOf, draftRecord, RecordKind, RECORDS_START, stampRecord } from "./journal_format.ts";
 import {
   CHECKPOINT_FILES_AT_ONCE,
   CLOSING_FILES_AT_ONCE,
@@ -108,6 +108,11 @@ export class CreateJournal {
   /** Keys with records that a start would replay. */
   get size(): number {
     return this.#live.size;
+  }
+
+  /** Bytes of records whose objects are in memory; those that are gone since are among them. */
+  get heldBytes(): number {
+    return this.#files.reduce((sum, { end }) => sum + end - RECORDS_START, 0);
   }
 
   /** Settles when the group that is being written is durable; undefined: there is none. */

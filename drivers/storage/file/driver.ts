@@ -100,6 +100,10 @@ class FileDriver implements ObjectStore {
     readonly lock?: Deno.FsFile,
   ) {}
 
+  get heldBytes(): number {
+    return this.writer?.heldBytes ?? 0;
+  }
+
   async putIfAbsent(
     key: string,
     body: readonly Uint8Array[],

@@ -51,6 +51,10 @@ export class FileWriter implements CheckpointHost {
     this.#journal = journal;
   }
 
+  get heldBytes(): number {
+    return this.#journal?.heldBytes ?? 0;
+  }
+
   async putIfAbsent(
     key: string,
     body: readonly Uint8Array[],

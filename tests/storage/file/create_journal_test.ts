@@ -302,3 +302,21 @@ Deno.test("a read-only store sees at each listing what another one has written",
     await reader.close();
     await store.close();
   }));
+
+Deno.test("a store tells what its journals keep in memory", async () => {
+  await inFolder(async (dir) => {
+    const store = await openFileStore({ dir, journal: small });
+    assertEquals(store.heldBytes, 0);
+    await warm(store, dir);
+    let highest = 0;
+    for (let at = 0; at < 200; at++) {
+      await store.putIfAbsent(`held/${at}`, body(at, 1_000));
+      highest = Math.max(highest, store.heldBytes!);
+    }
+    assert(highest > 20 * KIB && highest <= 2 * small.bytes, `${highest} bytes at most`);
+    await store.close();
+    const reader = await openFileStore({ dir, readOnly: true });
+    assertEquals(reader.heldBytes, 0);
+    await reader.close();
+  });
+});
