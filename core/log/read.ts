@@ -8,7 +8,7 @@ import type { LogContext } from "./log_context.ts";
 import type { Isolation, ReadResult } from "./partition.ts";
 import { SegmentGoneError, type SegmentRead } from "./segment_reader.ts";
 import type { Tail } from "./tail.ts";
-import { readTail } from "./tail_reader.ts";
+import { readTail, thenBringing } from "./tail_reader.ts";
 
 export interface ReadRequest {
   readonly offset: number;
@@ -74,13 +74,15 @@ export async function readLog(log: ReadableLog, o: ReadRequest): Promise<ReadRes
       signal,
     );
     log.countRead(read.bytes);
-    readAhead(log, segments, at, read, maxBytes);
+    const bringNext = () => readAhead(log, segments, at, read, maxBytes);
+    const { callsAreDear } = log.context.cache;
+    if (callsAreDear) bringNext();
     return {
       errorCode: 0,
       records: read.parts,
       bytes: read.bytes,
       abortedTransactions: o.isolation === "read_committed" ? [] : null,
-      release: read.release,
+      release: callsAreDear ? read.release : thenBringing(read.release, bringNext, signal),
     };
   });
 }

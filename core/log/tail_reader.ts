@@ -52,11 +52,14 @@ export async function readTail(log: ReadableLog, o: ReadRequest): Promise<TailRe
     : inParallel(READS_PARALLEL, missing, async (at) => {
       leases[at] = await bring(log, runs[at]!, shares, o.signal);
     });
-  for (const run of ahead) {
-    if (!cache.mayWiden) break;
-    const { start, end } = widened(log, run, shares);
-    readAhead.start(run.key, run.size, start, end, signal, SLOT);
-  }
+  const bringNext = () => {
+    for (const run of ahead) {
+      if (!cache.mayWiden) break;
+      const { start, end } = widened(log, run, shares);
+      readAhead.start(run.key, run.size, start, end, signal, SLOT);
+    }
+  };
+  if (cache.callsAreDear) bringNext();
   const release = () => {
     for (const lease of leases.splice(0)) lease?.release();
   };
@@ -68,7 +71,24 @@ export async function readTail(log: ReadableLog, o: ReadRequest): Promise<TailRe
     throw error;
   }
   log.countRead(bytes);
-  return { parts: leases.flatMap((lease) => lease!.parts), bytes, release };
+  const parts = leases.flatMap((lease) => lease!.parts);
+  if (cache.callsAreDear) return { parts, bytes, release };
+  return { parts, bytes, release: thenBringing(release, bringNext, o.signal) };
+}
+
+/**
+ * A reader that has its answer works on it: that is the time to bring what it asks for next, where
+ * calls take no longer. Before, it would wait for them, or they would compete with what is sent.
+ */
+export function thenBringing(
+  release: () => void,
+  bringNext: () => void,
+  signal: AbortSignal,
+): () => void {
+  return () => {
+    release();
+    if (!signal.aborted) bringNext();
+  };
 }
 
 /** The runs of whole batches from entry `from` on, and the entry behind them. */

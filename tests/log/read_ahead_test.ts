@@ -56,6 +56,32 @@ Deno.test("on a store whose calls cost little a partition's bytes are brought al
   assert(loadedBytes <= 30 * 12 * KIB, `${loadedBytes} bytes`);
 });
 
+for (const [calls, readAheadBytes] of [["dear", 4096 * KIB], ["cheap", 64 * KIB]] as const) {
+  Deno.test(`what comes next is brought in time, where calls are ${calls}`, async () => {
+    const scene = new Scene();
+    Object.assign(scene.options, { commitBytes: 1 << 20, readAheadBytes });
+    const room = await scene.open();
+    const [log] = await commits(room, 1, 30, 4 * KIB);
+    assertEquals(room.cache.callsAreDear, calls === "dear");
+    const loads = () => room.cache.stats.loads;
+    for (const gone of [false, true]) {
+      const before = loads();
+      const reader = new AbortController();
+      const result = await log!.read(gone ? 20 : 0, 1, "read_uncommitted", true, reader.signal);
+      const whileSent = loads() - before;
+      if (gone) reader.abort();
+      result.release();
+      // A disk brings it once the answer is on its way, and for nobody who has left.
+      if (calls === "cheap") assertEquals([whileSent, loads() - before > 1], [gone ? 0 : 1, !gone]);
+      else assertEquals(loads() - before, whileSent);
+      await scene.runtime.settle();
+    }
+    const before = loads();
+    assertEquals((await readFrom(log!, 1, 10 * KIB)).records[0]!.offset, 1);
+    assertEquals(loads() - before, 0, "it was there");
+  });
+}
+
 Deno.test("what two readers want ahead is loaded once, and counts once", async () => {
   const scene = new Scene(1, "faults");
   const room = await scene.until(scene.open());
