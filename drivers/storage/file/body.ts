@@ -2,7 +2,7 @@
 import { syncError } from "./errors.ts";
 import { SCRATCH_BYTES, SMALL_PART_BYTES, SYNC_STEP_BYTES } from "./settings.ts";
 
-/** Kept for the next write: what each left to the garbage collector would add up. */
+/** Kept for the next write or read: what each left to the garbage collector would add up. */
 const idle: Uint8Array[] = [];
 const IDLE_MAX = 2;
 
@@ -113,14 +113,21 @@ async function readSmall(
 ): Promise<number> {
   const scratch = takeScratch(bytes);
   const read = await readAll(file, scratch.subarray(0, bytes));
-  let at = 0;
-  for (const part of parts) {
-    part.set(scratch.subarray(at, Math.min(at + part.length, read)));
-    at += part.length;
-    if (at >= read) break;
-  }
+  scatter(scratch.subarray(0, read), 0, parts);
   giveScratch(scratch);
   return read;
+}
+
+/** Copies `bytes` from `start` on into the buffers, as far as they go; how many that were. */
+export function scatter(bytes: Uint8Array, start: number, into: readonly Uint8Array[]): number {
+  let at = Math.min(start, bytes.length);
+  const first = at;
+  for (const buffer of into) {
+    const part = bytes.subarray(at, at + buffer.length);
+    buffer.set(part);
+    at += part.length;
+  }
+  return at - first;
 }
 
 async function readAll(file: Deno.FsFile, into: Uint8Array): Promise<number> {

@@ -12,7 +12,7 @@ import type {
 } from "../../../core/storage/object_store.ts";
 import { StoreError } from "../../../core/storage/object_store.ts";
 import { checkKey } from "../object_key.ts";
-import { readBody } from "./body.ts";
+import { readBody, scatter } from "./body.ts";
 import { CreateJournal, heldIn, type Live, type Replayed } from "./create_journal.ts";
 import { abortable, abortedError, closedError, codeOf, storeError } from "./errors.ts";
 import { heldObjects, listObjects, mergeObjects, walkOf } from "./listing.ts";
@@ -235,15 +235,4 @@ async function readAt(
   // it may have been read before
   file.seekSync(start, Deno.SeekMode.Start);
   return await readBody(file, into);
-}
-
-function scatter(bytes: Uint8Array, start: number, into: readonly Uint8Array[]): number {
-  let at = Math.min(start, bytes.length);
-  const first = at;
-  for (const buffer of into) {
-    const part = bytes.subarray(at, at + buffer.length);
-    buffer.set(part);
-    at += part.length;
-  }
-  return at - first;
 }
