@@ -15,6 +15,7 @@ import type { Logs } from "./logs.ts";
 import { builtSegmentBytes } from "./merge_plan.ts";
 import { PartitionLogState } from "./partition_log.ts";
 import { rewriteTail } from "./rewrite.ts";
+import type { TailEntry } from "./tail.ts";
 import { WalDebt } from "./wal_debt.ts";
 import { WalGather } from "./wal_gather.ts";
 import type { WalLedger } from "./wal_ledger.ts";
@@ -31,7 +32,7 @@ const QUIET_TICKS = 5;
 const START_TICKS = 10;
 /** What rewriting a partition costs: segment, index, manifest, and the listing behind it. */
 const REWRITE_REQUESTS = 4;
-/** Tails that are read from the WAL together; between two such groups it is looked who waits. */
+/** Partitions that are rewritten together; between two such groups it is looked who waits. */
 const GROUP_PARTITIONS_MAX = 256;
 /** A tail that may be rewritten beside others: what these take of memory together is little. */
 const SMALL_TAIL_BYTES = 1 << 20;
@@ -90,7 +91,7 @@ export class Relief {
     await ledger.sweep();
   }
 
-  /** Rewrites what is due: full segments when producers are quiet, the oldest when WAL piles up. */
+  /** Rewrites what is due: the oldest where WAL piles up, full segments when clients are quiet. */
   async run(): Promise<void> {
     const { context, logs, ledger } = this.options;
     const { clock } = context.runtime;
@@ -98,24 +99,24 @@ export class Relief {
     this.#recount();
     if (this.#quietTicks < QUIET_TICKS && !this.#debt.pressing) return;
     const untilMs = clock.monotonicMs() + RELIEF_MS;
+    if (this.#debt.over) await this.#rewriteOldest(untilMs);
     const oldMs = clock.wallMs() - this.options.walAgeMs;
     let interrupted = false;
-    for (let again = true; again && !interrupted;) {
+    for (let again = true; again && !interrupted && !this.#stopped;) {
       again = false;
       const due = [...logs.loaded()].filter((state) => this.#isDue(state, oldMs));
       await this.#each(due, async (state) => {
+        // Clients came back: leave disk and processor to them.
+        interrupted ||= this.#mustWait;
         if (interrupted || state.tail.length === 0) return;
         const before = state.tail.length;
         await this.#rewrite(state, isOld(state, oldMs));
         if (state.tail.length < before) again = clock.monotonicMs() < untilMs;
-        // Clients came back: leave disk and processor to them.
-        interrupted ||= this.#mustWait;
       });
       if (this.#stopped || interrupted) return;
       await ledger.sweep();
       this.#recount();
     }
-    if (this.#debt.over) await this.#rewriteOldest();
   }
 
   /** Whether clients do a lot, and there is not so much WAL that it cannot wait. */
@@ -129,8 +130,11 @@ export class Relief {
 
   #isDue(state: PartitionLogState, oldMs: number): boolean {
     if (state.tail.length === 0) return false;
-    const segmentBytes = builtSegmentBytes(this.options.context.settings(state.info));
-    return isOld(state, oldMs) || state.tail.bytes >= segmentBytes;
+    return isOld(state, oldMs) || state.tail.bytes >= this.#segmentBytes(state.info);
+  }
+
+  #segmentBytes(info: PartitionLogState["info"]): number {
+    return builtSegmentBytes(this.options.context.settings(info));
   }
 
   /** Does `work` for each: large tails one by one, small ones as many at a time as debt demands. */
@@ -195,9 +199,13 @@ export class Relief {
     return busy;
   }
 
-  /** Rewrites whole tails, those with the oldest WAL entries first, while there is too much. */
-  async #rewriteOldest(): Promise<void> {
-    const { logs, ledger } = this.options;
+  /**
+   * Rewrites from the oldest entries on, in the order of the WAL, while there is too much: so each
+   * object is read once for all partitions that have a part of it, and goes soon. What producers
+   * add meanwhile would keep it going for ever.
+   */
+  async #rewriteOldest(untilMs: number): Promise<void> {
+    const { logs, ledger, context: { runtime: { clock } } } = this.options;
     for (const { topicId, partition } of [...logs.recovered.waiting()]) {
       const state = await logs.state(topicId, partition);
       if (state instanceof PartitionLogState) {
@@ -205,49 +213,66 @@ export class Relief {
       }
       if (this.#stopped) return;
     }
-    const states = [...logs.loaded()].filter((state) => state.tail.length > 0);
-    states.sort((a, b) => age(a) - age(b));
     // Clients that are back are let through until they have been quiet, or cannot be any longer.
     let interrupted = false;
     const mustWait = () => interrupted ||= this.#mustWait;
-    for (const group of groups(states)) {
+    const stuck = new Set<PartitionLogState>();
+    let newest = -Infinity;
+    for (const { tail } of logs.loaded()) newest = Math.max(newest, age(tail.entries.at(-1)));
+    const waiting = (state: PartitionLogState) =>
+      state.tail.length > 0 && age(state.tail.first) <= newest && !stuck.has(state);
+    while (this.#debt.over && !mustWait() && clock.monotonicMs() < untilMs) {
+      const states = [...logs.loaded()].filter(waiting);
+      if (states.length === 0) return;
+      const group = this.#front(states.sort((a, b) => age(a.tail.first) - age(b.tail.first)));
+      const before = group.map(({ tail }) => tail.first);
       await this.#rewriteGroup(group, mustWait);
       if (this.#stopped) return;
+      group.forEach((state, at) => {
+        if (state.tail.first === before[at]) stuck.add(state);
+      });
       await ledger.sweep();
       this.#recount();
-      if (this.#stopped || !this.#debt.over || mustWait()) return;
     }
   }
 
-  /** Rewrites whole tails that fit into memory together. */
+  /** Of partitions in the order of their oldest entries, those whose next segments fit together. */
+  #front(states: readonly PartitionLogState[]): readonly PartitionLogState[] {
+    let bytes = 0;
+    let count = 0;
+    for (const { tail, info } of states.slice(0, GROUP_PARTITIONS_MAX)) {
+      bytes += Math.min(tail.bytes, this.#segmentBytes(info));
+      if (count > 0 && bytes > GATHERED_BYTES_MAX) break;
+      count++;
+    }
+    return states.slice(0, count);
+  }
+
+  /** Rewrites the next segment of each. */
   async #rewriteGroup(
     group: readonly PartitionLogState[],
     mustWait: () => boolean,
   ): Promise<void> {
     const gathered = new WalGather(this.options.context);
     try {
-      // What a fault leaves out is read again, for each partition.
-      if (group.length > 1) await gathered.read(group).catch(() => {});
-      await this.#each(group, (state) => this.#rewriteWhole(state, gathered, mustWait));
+      // Those that become one segment; what a fault leaves out is read again, for each partition.
+      const small = group.filter(({ tail, info }) =>
+        tail.bytes <= Math.min(SMALL_TAIL_BYTES, this.#segmentBytes(info))
+      );
+      if (small.length > 1) await gathered.read(small).catch(() => {});
+      await this.#each(group, async (state) => {
+        if (!mustWait()) await this.#rewrite(state, true, gathered);
+      });
     } finally {
       gathered.release();
     }
   }
 
-  /**
-   * Rewrites what is in the tail now, or a part of it where the rest has to wait. What producers
-   * add meanwhile would keep it going for ever.
-   */
-  async #rewriteWhole(
-    state: PartitionLogState,
-    gathered?: WalGather,
-    mustWait = () => false,
-  ): Promise<void> {
+  /** Rewrites what is in the tail now; what producers add meanwhile would keep it going for ever. */
+  async #rewriteWhole(state: PartitionLogState): Promise<void> {
     const end = state.highWatermark;
     const more = () => (state.tail.first?.row.baseOffset ?? end) < end;
-    while (!this.#stopped && more() && !mustWait()) {
-      if (await this.#rewrite(state, true, gathered) === 0) return;
-    }
+    while (!this.#stopped && more() && await this.#rewrite(state, true) > 0);
   }
 
   async #rewrite(state: PartitionLogState, all: boolean, gathered?: WalGather): Promise<number> {
@@ -280,25 +305,7 @@ function isOld({ tail }: PartitionLogState, oldMs: number): boolean {
   return (tail.first?.object.createdMs ?? Infinity) < oldMs;
 }
 
-/** Orders tails by their first entry: a chain's epoch comes before its slots. */
-function age({ tail }: PartitionLogState): number {
-  const object = tail.first?.object;
-  return object === undefined ? Infinity : object.chainEpoch * 2 ** 40 + object.slot;
-}
-
-/** Partitions, in their order, whose tails fit into memory together. */
-function* groups(states: readonly PartitionLogState[]): Generator<readonly PartitionLogState[]> {
-  let group: PartitionLogState[] = [];
-  let bytes = 0;
-  for (const state of states) {
-    const full = bytes + state.tail.bytes > GATHERED_BYTES_MAX;
-    if (group.length > 0 && (full || group.length === GROUP_PARTITIONS_MAX)) {
-      yield group;
-      group = [];
-      bytes = 0;
-    }
-    group.push(state);
-    bytes += state.tail.bytes;
-  }
-  if (group.length > 0) yield group;
+/** Orders entries as they were written: a chain's epoch comes before its slots. */
+function age(entry: TailEntry | undefined): number {
+  return entry === undefined ? -Infinity : entry.object.chainEpoch * 2 ** 40 + entry.object.slot;
 }

@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { append, batchOf, Scene } from "./scene.ts";
+import { append, batchOf, QUIET_MS, Scene } from "./scene.ts";
 
 const MIB = 1 << 20;
 const PARTITIONS = 40;
@@ -82,4 +82,42 @@ Deno.test("rewriting that is under way stops for clients that come back, for a w
   // Then it is their turn to make room.
   await scene.runtime.advance(60_000);
   assert(room.ledger.bytes <= MIB, `${room.ledger.bytes} bytes of WAL`);
+});
+
+Deno.test("rewriting goes along the WAL: objects are read once, and go one after the other", async () => {
+  const scene = new Scene();
+  scene.options.walBytes = 64 << 10;
+  scene.settings.segmentBytes = 64 << 10;
+  const room = await scene.open();
+  // A rest that fills no segment is in the way of the first objects' removal.
+  const rest = await room.log(await room.topic("rest"));
+  await append(rest, batchOf(["x"])).committed;
+  const topic = await room.topic("a", 4);
+  const logs = await Promise.all([0, 1, 2, 3].map((at) => room.log(topic, at)));
+  const batch = batchOf(["x".repeat(5_000)]);
+  for (let turn = 0; turn < 200; turn++) {
+    await Promise.all(logs.map((log) => append(log, batch.slice()).committed));
+  }
+  const walBytes = room.ledger.bytes;
+  let readBytes = 0;
+  let peakObjects = 0;
+  const { get, putIfAbsent } = room.store;
+  Object.assign(room.store, {
+    get: async (...args: Parameters<typeof get>) => {
+      const bytes = await get(...args);
+      if (args[0].endsWith(".wal")) readBytes += bytes?.length ?? 0;
+      return bytes;
+    },
+    putIfAbsent: async (...args: Parameters<typeof putIfAbsent>) => {
+      const created = await putIfAbsent(...args);
+      if (args[0].endsWith(".kfs")) peakObjects = Math.max(peakObjects, scene.objects.size);
+      return created;
+    },
+  });
+  const before = scene.objects.size;
+  await scene.runtime.advance(QUIET_MS);
+  assert(room.ledger.bytes <= scene.options.walBytes, `${room.ledger.bytes} bytes of WAL left`);
+  assert(readBytes < walBytes * 1.2, `${readBytes} bytes were read of ${walBytes}`);
+  // A segment of each partition, with its index and manifest, comes before a part of the WAL goes.
+  assert(peakObjects < before + 30, `${peakObjects} objects, ${before} before`);
 });

@@ -149,6 +149,8 @@ export class FileWriter implements CheckpointHost {
       // A folder is no object, so there is nothing to delete; `remove` would take an empty one.
       const isFile = await Deno.lstat(file).then((info) => info.isFile, () => false);
       if (!isFile) continue;
+      // Before, too: whoever closes a file without a name gives back its pages, on the main thread.
+      this.files.forget(file);
       await Deno.remove(file).then(() => removed++, (error) => {
         if (codeOf(error) !== "ENOENT") throw error;
       });
