@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { append, batchOf, QUIET_MS, Scene } from "./scene.ts";
+import { append, batchOf, QUIET_MS, readAll, Scene } from "./scene.ts";
 
 const MIB = 1 << 20;
 const PARTITIONS = 40;
@@ -120,4 +120,26 @@ Deno.test("rewriting goes along the WAL: objects are read once, and go one after
   assert(readBytes < walBytes * 1.2, `${readBytes} bytes were read of ${walBytes}`);
   // A segment of each partition, with its index and manifest, comes before a part of the WAL goes.
   assert(peakObjects < before + 30, `${peakObjects} objects, ${before} before`);
+});
+
+Deno.test("large batches of several partitions come through rewriting as they were", async () => {
+  const scene = new Scene();
+  scene.options.walBytes = 0;
+  const room = await scene.open();
+  const topic = await room.topic("a", 3);
+  const logs = await Promise.all([0, 1, 2].map((at) => room.log(topic, at)));
+  const value = (partition: number, turn: number) => `${partition}/${turn}`.repeat(30_000);
+  for (let turn = 0; turn < 6; turn++) {
+    await Promise.all(
+      logs.map((log, at) => append(log, batchOf([value(at, turn)])).committed),
+    );
+  }
+  await scene.runtime.advance(QUIET_MS);
+  for (const [at, log] of logs.entries()) {
+    assertEquals(log.tail.length, 0);
+    assertEquals(
+      (await readAll(log)).map(([, text]) => text),
+      Array.from({ length: 6 }, (_, turn) => value(at, turn)),
+    );
+  }
 });

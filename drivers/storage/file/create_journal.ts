@@ -1,23 +1,33 @@
 /**
  * Group commit of small creates. A new file and its name cost the file system several writes and
  * syncs of its own; an overwrite of a file that exists costs one write and one flush. So a small
- * object is a synced record in one of two journals, and is read from memory, until a checkpoint
- * makes a file of it and the journal empty. What is deleted before that never becomes a file.
+ * object is a synced record in one of some journals, and is read from there, until a checkpoint
+ * makes a file of it and the journal empty. What is deleted before that never becomes a file, so a
+ * checkpoint comes as late as it can: once all journals are full, or nothing is left in the oldest.
  *
  * Invariant: the last record of a key in the journals is the truth about it. So an object that the
  * journals hold is deleted or replaced after a record that says so, and no earlier record outlives
- * a later one: the older journal is cleaned before the younger.
+ * a later one: the oldest journal is cleaned first.
  */
-import { deferred } from "../../../core/runtime/mod.ts";
+import { deferred, invariant } from "../../../core/runtime/mod.ts";
 import { StoreError } from "../../../core/storage/object_store.ts";
 import { forEachAtOnce } from "./at_once.ts";
+import { storeError } from "./errors.ts";
 import { JournalFile, type OpenJournal } from "./journal_file.ts";
-import { bodyOf, draftRecord, RecordKind, RECORDS_START, stampRecord } from "./journal_format.ts";
+import {
+  bodyOf,
+  draftRecord,
+  readRecord,
+  RecordKind,
+  RECORDS_START,
+  stampRecord,
+} from "./journal_format.ts";
 import {
   CHECKPOINT_FILES_AT_ONCE,
   CLOSING_FILES_AT_ONCE,
   CLOSING_OBJECTS_MAX,
   JOURNAL_GROUP_BYTES,
+  JOURNAL_NAMES,
   JOURNAL_RESERVE_PART,
 } from "./settings.ts";
 
@@ -33,7 +43,13 @@ export interface Live {
   /** The journal with the key's last record. */
   readonly file: JournalFile;
   state: LiveState;
-  readonly body: Uint8Array;
+  /** Bytes of the object. */
+  readonly size: number;
+  /** The object, as long as it is in memory. */
+  body: Uint8Array | undefined;
+  /** Where its record lies, if it is a put. */
+  start: number;
+  end: number;
   /** A file may have the object's name already. */
   onDisk: boolean;
 }
@@ -59,7 +75,7 @@ export interface JournalSetup {
 
 /** What the journals held when the store opened. */
 export interface Replayed {
-  /** Oldest first; at most two. */
+  /** Oldest first, then those without records. */
   readonly files: readonly JournalFile[];
   readonly live: Map<string, Live>;
   readonly sequence: number;
@@ -72,8 +88,7 @@ interface Queued {
   readonly done: PromiseWithResolvers<void>;
 }
 
-const NOTHING = new Uint8Array(0);
-const NAMES: readonly string[] = ["a", "b"];
+const NOTHING = { size: 0, body: undefined, start: 0, end: 0 } as const;
 
 export class CreateJournal {
   readonly #setup: JournalSetup;
@@ -83,8 +98,8 @@ export class CreateJournal {
   readonly #live: Map<string, Live>;
   #sequence: number;
   #active: JournalFile | undefined;
-  /** Before the active one; to be checkpointed. */
-  #full: JournalFile | undefined;
+  /** Before the active one, oldest first; to be checkpointed. */
+  readonly #full: JournalFile[];
   #queue: Queued[] = [];
   #writing: Promise<void> | undefined;
   #group: Promise<void> | undefined;
@@ -101,8 +116,9 @@ export class CreateJournal {
     this.#live = replayed.live;
     this.#sequence = replayed.sequence;
     const used = replayed.files.filter((file) => !file.empty);
-    this.#full = used.length > 1 ? used[0] : undefined;
+    this.#full = used.slice(0, -1);
     this.#active = used.at(-1) ?? replayed.files[0];
+    this.#forgetBodies(...this.#full);
   }
 
   /** Keys with records that a start would replay. */
@@ -112,12 +128,17 @@ export class CreateJournal {
 
   /** Bytes of records whose objects are in memory; those that are gone since are among them. */
   get heldBytes(): number {
-    return this.#files.reduce((sum, { end }) => sum + end - RECORDS_START, 0);
+    return this.#active === undefined ? 0 : this.#active.end - RECORDS_START;
   }
 
   /** Settles when the group that is being written is durable; undefined: there is none. */
   get underWay(): Promise<void> | undefined {
     return this.#group;
+  }
+
+  /** The object, if a journal holds it; ask with the key locked. */
+  body(key: string): Promise<Uint8Array> {
+    return heldBody(this.#live, key);
   }
 
   /** What the journals hold of the key; ask with the key locked. */
@@ -130,10 +151,9 @@ export class CreateJournal {
     return this.#fileFor(bytes, true) !== undefined;
   }
 
-  /** The object, if it is in memory: a view that stays as it is. */
-  read(key: string): Uint8Array | undefined {
-    const live = this.#live.get(key);
-    return live?.state === "held" ? live.body : undefined;
+  /** Whether the object exists, and the journals hold it. */
+  holds(key: string): boolean {
+    return this.#live.get(key)?.state === "held";
   }
 
   /**
@@ -143,10 +163,15 @@ export class CreateJournal {
   put(key: string, record: Uint8Array): Promise<void> | undefined {
     const file = this.#fileFor(record.length, true);
     if (file === undefined) return undefined;
-    const live: Live = { file, state: "unsure", body: bodyOf(record), onDisk: false };
+    const body = bodyOf(record);
+    const live: Live = {
+      ...{ file, state: "unsure", size: body.length, body, onDisk: false },
+      ...{ start: file.end, end: file.end + record.length },
+    };
     this.#live.set(key, live);
     return this.#append(file, record).then(() => {
       live.state = "held";
+      if (this.#full.includes(file)) live.body = undefined;
     });
   }
 
@@ -154,7 +179,7 @@ export class CreateJournal {
   async markDeleting(keys: readonly string[]): Promise<void> {
     const marks = await Promise.allSettled(keys.map(async (key) => {
       const { file, done } = this.#appendMark(RecordKind.deleted, key);
-      const live: Live = { file, state: "unsure", body: NOTHING, onDisk: true };
+      const live: Live = { ...NOTHING, file, state: "unsure", onDisk: true };
       this.#live.set(key, live);
       await done;
       live.state = "deleting";
@@ -171,7 +196,8 @@ export class CreateJournal {
   /** Waits for a running checkpoint if only that can make room for so many records of deletions. */
   async roomForMarks(bytes: number): Promise<void> {
     if (this.#active === undefined || this.#active.end + bytes <= this.#active.size) return;
-    if (this.#full !== undefined) this.#startCheckpoint();
+    if (this.#empty !== undefined) return;
+    this.#startCheckpoint();
     await this.#checkpointing;
   }
 
@@ -185,7 +211,7 @@ export class CreateJournal {
     await this.#writing;
     await this.#checkpointing;
     const few = this.#live.size <= CLOSING_OBJECTS_MAX;
-    for (const file of few ? [this.#full, this.#active] : []) {
+    for (const file of few ? [...this.#full, this.#active] : []) {
       if (file === undefined || file.empty || this.#stopped) continue;
       await this.#checkpoint(file, CLOSING_FILES_AT_ONCE).catch(() => this.#stopped = true);
     }
@@ -213,26 +239,55 @@ export class CreateJournal {
     const reserve = create ? Math.floor(active.size / JOURNAL_RESERVE_PART) : 0;
     if (active.end * 2 > active.size) this.#prepareNext();
     if (!active.failed && active.end + bytes + reserve <= active.size) return active;
-    if (this.#full !== undefined) return undefined;
-    const next = this.#files.find((file) => file !== active);
+    const next = this.#empty;
     if (next === undefined || next.failed) return undefined;
     if (next.end + bytes + Math.floor(next.size / JOURNAL_RESERVE_PART) > next.size) {
       return undefined;
     }
-    this.#full = active;
+    this.#full.push(active);
+    this.#forgetBodies(active);
     this.#active = next;
     return next;
   }
 
-  /** Halfway through a journal, the other one has to get ready. */
+  /** One without records, to go on with. */
+  get #empty(): JournalFile | undefined {
+    return this.#files.find((file) => file !== this.#active && !this.#full.includes(file));
+  }
+
+  /** Halfway through a journal, another one has to get ready. */
   #prepareNext(): void {
-    if (this.#full !== undefined) this.#startCheckpoint();
-    else if (this.#files.length < NAMES.length) this.#make();
+    if (this.#empty ?? this.#making ?? this.#checkpointing) return;
+    const [oldest] = this.#full;
+    if (
+      this.#files.length < JOURNAL_NAMES.length && (oldest === undefined || this.#holds(oldest))
+    ) {
+      this.#make();
+    } else {
+      this.#startCheckpoint();
+    }
+  }
+
+  /** What these hold is read from the disk from now on. */
+  #forgetBodies(...journals: readonly JournalFile[]): void {
+    for (const live of this.#live.values()) {
+      if (live.state === "held" && journals.includes(live.file)) live.body = undefined;
+    }
+  }
+
+  /** Whether a checkpoint would have to make files, or to remove some. */
+  #holds(journal: JournalFile): boolean {
+    for (const { file, state } of this.#live.values()) {
+      if (file === journal && state !== "deleted") return true;
+    }
+    return false;
   }
 
   #make(): void {
     if (this.#making !== undefined || this.#stopped || this.#closing) return;
-    const name = NAMES.find((name) => !this.#files.some((file) => file.path.endsWith(`/${name}`)));
+    const name = JOURNAL_NAMES.find((name) =>
+      !this.#files.some((file) => file.path.endsWith(`/${name}`))
+    );
     if (name === undefined) return;
     const make = async () => {
       const { dir, bytes, open } = this.#setup;
@@ -289,12 +344,12 @@ export class CreateJournal {
   }
 
   #startCheckpoint(): void {
-    const file = this.#full;
+    const [file] = this.#full;
     if (file === undefined || this.#checkpointing !== undefined) return;
     if (this.#stopped || this.#closing) return;
     this.#checkpointing = this.#checkpoint(file, CHECKPOINT_FILES_AT_ONCE)
       .then((clean) => {
-        if (clean) this.#full = undefined;
+        if (clean) this.#full.shift();
       }, () => {
         this.#stopped = true;
       })
@@ -322,7 +377,7 @@ export class CreateJournal {
             live.state = "deleted";
           } else if (live.state === "held") {
             live.onDisk = true;
-            folders.add(await this.#host.writeFile(key, live.body));
+            folders.add(await this.#host.writeFile(key, await heldBody(this.#live, key)));
           }
         }),
     );
@@ -334,7 +389,36 @@ export class CreateJournal {
   }
 }
 
-/** The objects that are in memory, by key. */
-export function* heldIn(live: ReadonlyMap<string, Live>): Iterable<[string, Uint8Array]> {
-  for (const [key, { state, body }] of live) if (state === "held") yield [key, body];
+/** The objects that journals hold, by key, with their sizes. */
+export function* heldIn(live: ReadonlyMap<string, Live>): Iterable<[string, number]> {
+  for (const [key, { state, size }] of live) if (state === "held") yield [key, size];
+}
+
+/** An object that a journal holds, from memory or from its record. */
+export async function readHeld(
+  live: ReadonlyMap<string, Live>,
+  key: string,
+): Promise<Uint8Array | undefined> {
+  for (;;) {
+    const entry = live.get(key);
+    if (entry?.state !== "held") return undefined;
+    if (entry.body !== undefined) return entry.body;
+    const { file, start, end } = entry;
+    const { generation } = file;
+    const bytes = await file.read(start, end).catch((error) => {
+      throw storeError(error, `read ${key}`);
+    });
+    const record = readRecord(bytes, 0, generation);
+    if (record?.key === key && record.kind === RecordKind.put) return record.body;
+    // A checkpoint has made a file of it meanwhile, and the journal was used again.
+    if (live.get(key) === entry && file.generation === generation) {
+      throw new StoreError("fatal", `read ${key}: its record in ${file.path} is damaged`);
+    }
+  }
+}
+
+async function heldBody(live: ReadonlyMap<string, Live>, key: string): Promise<Uint8Array> {
+  const body = await readHeld(live, key);
+  invariant(body !== undefined, "what is held stays held while its key is locked");
+  return body;
 }

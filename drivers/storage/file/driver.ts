@@ -13,7 +13,7 @@ import type {
 import { StoreError } from "../../../core/storage/object_store.ts";
 import { checkKey } from "../object_key.ts";
 import { readBody, scatter } from "./body.ts";
-import { CreateJournal, heldIn, type Live, type Replayed } from "./create_journal.ts";
+import { CreateJournal, heldIn, type Live, readHeld, type Replayed } from "./create_journal.ts";
 import { abortable, abortedError, closedError, codeOf, storeError } from "./errors.ts";
 import { heldObjects, listObjects, mergeObjects, walkOf } from "./listing.ts";
 import type { OpenJournal } from "./journal_file.ts";
@@ -124,7 +124,7 @@ class FileDriver implements ObjectStore {
     options?: CallOptions,
   ): Promise<Uint8Array | undefined> {
     this.#check(key, options?.signal);
-    const held = this.#held(key);
+    const held = await this.#held(key);
     if (held !== undefined) return held.slice(range?.start ?? 0, range?.end ?? held.length);
     await this.#reads.acquire();
     const reading = this.#read(key, range).finally(() => this.#reads.release());
@@ -163,7 +163,7 @@ class FileDriver implements ObjectStore {
     options?: CallOptions,
   ): Promise<number | undefined> {
     this.#check(key, options?.signal);
-    const held = this.#held(key);
+    const held = await this.#held(key);
     if (held !== undefined) return scatter(held, start, into);
     await this.#reads.acquire();
     const reading = this.#reading(key, (file) => readAt(file, start, into))
@@ -201,9 +201,10 @@ class FileDriver implements ObjectStore {
     return this.#closed;
   }
 
-  #held(key: string): Uint8Array | undefined {
+  async #held(key: string): Promise<Uint8Array | undefined> {
     const live = this.live.get(key);
-    return live?.state === "held" ? live.body : undefined;
+    if (live?.state !== "held") return undefined;
+    return live.body ?? await readHeld(this.live, key);
   }
 
   #path(key: string): string {

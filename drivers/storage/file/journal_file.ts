@@ -118,6 +118,13 @@ export class JournalFile {
     return this.#write(start, records.length === 1 ? records[0]! : joined(records));
   }
 
+  /** The bytes of what was appended and is durable. */
+  read(start: number, end: number): Promise<Uint8Array> {
+    const mine = this.#turn.then(() => readAt(this.handle, start, end - start));
+    this.#turn = mine.catch(() => {});
+    return mine;
+  }
+
   /** Makes all records void, durably. */
   async clean(): Promise<void> {
     const header = encodeHeader(this.generation + 1);
@@ -173,9 +180,14 @@ export async function syncFolder(path: string): Promise<void> {
   }
 }
 
-async function readAll(handle: JournalHandle): Promise<Uint8Array> {
-  const bytes = new Uint8Array(handle.statSync().size);
-  handle.seekSync(0, Deno.SeekMode.Start);
+function readAll(handle: JournalHandle): Promise<Uint8Array> {
+  return readAt(handle, 0, handle.statSync().size);
+}
+
+/** Shorter where the file is. */
+async function readAt(handle: JournalHandle, start: number, length: number): Promise<Uint8Array> {
+  const bytes = new Uint8Array(length);
+  handle.seekSync(start, Deno.SeekMode.Start);
   let at = 0;
   while (at < bytes.length) {
     const read = await handle.read(bytes.subarray(at));

@@ -27,11 +27,14 @@ export type RecordKindValue = typeof RecordKind[keyof typeof RecordKind];
 
 export interface JournalRecord {
   readonly kind: RecordKindValue;
-  /** Ascends over both journals, in the order of writing. */
+  /** Ascends over all journals, in the order of writing. */
   readonly sequence: number;
   readonly key: string;
   /** A view of the journal's bytes; empty unless `kind` is put. */
   readonly body: Uint8Array;
+  /** Where it lies. */
+  readonly start: number;
+  readonly end: number;
 }
 
 export const RECORDS_START = 8192;
@@ -127,30 +130,40 @@ export interface JournalContent {
 
 /** The records of `generation`, up to the first one that is broken or of another. */
 export function readRecords(journal: Uint8Array, generation: number): JournalContent {
-  const view = viewOf(journal);
   const records: JournalRecord[] = [];
   let at = RECORDS_START;
-  let last = 0;
-  while (at + RECORD_HEAD_BYTES <= journal.length) {
-    if (view.getUint32(at, true) !== RECORD_MAGIC) break;
-    const keyBytes = view.getUint16(at + 10, true);
-    const bodyBytes = view.getUint32(at + 12, true);
-    const end = at + recordBytes(keyBytes, bodyBytes);
-    if (end > journal.length || view.getUint32(at + 16, true) !== generation) break;
-    if (view.getUint32(at + 4, true) !== crc32c(journal, at + 8, end)) break;
-    const sequence = view.getFloat64(at + 24, true);
-    if (sequence <= last) break;
-    const keyStart = at + RECORD_HEAD_BYTES;
-    records.push({
-      kind: view.getUint8(at + 8) as RecordKindValue,
-      sequence,
-      key: fromUtf8.decode(journal.subarray(keyStart, keyStart + keyBytes)),
-      body: journal.subarray(keyStart + keyBytes, keyStart + keyBytes + bodyBytes),
-    });
-    last = sequence;
-    at = end;
+  for (;;) {
+    const record = readRecord(journal, at, generation);
+    if (record === undefined || record.sequence <= (records.at(-1)?.sequence ?? 0)) break;
+    records.push(record);
+    at = record.end;
   }
   return { records, end: at };
+}
+
+/** The record at `at`, if a whole one of `generation` is there. */
+export function readRecord(
+  bytes: Uint8Array,
+  at: number,
+  generation: number,
+): JournalRecord | undefined {
+  if (at + RECORD_HEAD_BYTES > bytes.length) return undefined;
+  const view = viewOf(bytes);
+  if (view.getUint32(at, true) !== RECORD_MAGIC) return undefined;
+  const keyBytes = view.getUint16(at + 10, true);
+  const bodyBytes = view.getUint32(at + 12, true);
+  const end = at + recordBytes(keyBytes, bodyBytes);
+  if (end > bytes.length || view.getUint32(at + 16, true) !== generation) return undefined;
+  if (view.getUint32(at + 4, true) !== crc32c(bytes, at + 8, end)) return undefined;
+  const keyStart = at + RECORD_HEAD_BYTES;
+  return {
+    kind: view.getUint8(at + 8) as RecordKindValue,
+    sequence: view.getFloat64(at + 24, true),
+    key: fromUtf8.decode(bytes.subarray(keyStart, keyStart + keyBytes)),
+    body: bytes.subarray(keyStart + keyBytes, keyStart + keyBytes + bodyBytes),
+    start: at,
+    end,
+  };
 }
 
 /** Where the bytes from `end` on stop being anything but zeros; `end` if they are all zeros. */

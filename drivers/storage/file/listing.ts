@@ -121,15 +121,15 @@ export async function* mergeObjects(
 
 /** The objects among `held` that a walk asks for, in key order. */
 export function heldObjects(
-  held: Iterable<[string, Uint8Array]>,
+  held: Iterable<[string, number]>,
   prefix: string,
   startAfter: string | undefined,
 ): ObjectInfo[] {
   const found: ObjectInfo[] = [];
-  for (const [key, body] of held) {
+  for (const [key, size] of held) {
     if (!key.startsWith(prefix)) continue;
     if (startAfter !== undefined && compareKeys(key, startAfter) <= 0) continue;
-    found.push({ key, size: body.length });
+    found.push({ key, size });
   }
   return found.sort((a, b) => compareKeys(a.key, b.key));
 }

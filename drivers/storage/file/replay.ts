@@ -2,6 +2,7 @@
 import type { Live, Replayed } from "./create_journal.ts";
 import { JournalFile, type OpenedJournal, type OpenJournal } from "./journal_file.ts";
 import { RecordKind } from "./journal_format.ts";
+import { JOURNAL_NAMES } from "./settings.ts";
 
 /**
  * `remove` finishes a deletion: it removes the file of the key, if there is one, durably. Without
@@ -14,7 +15,7 @@ export async function replayJournals(
 ): Promise<Replayed> {
   const opened: OpenedJournal[] = [];
   try {
-    for (const name of ["a", "b"]) {
+    for (const name of JOURNAL_NAMES) {
       const journal = await JournalFile.open(`${dir}/${name}`, open, remove === undefined);
       if (journal !== undefined) opened.push(journal);
     }
@@ -22,12 +23,12 @@ export async function replayJournals(
     const live = new Map<string, Live>();
     let sequence = 0;
     for (const { file, records } of opened) {
-      for (const { kind, key, body, sequence: at } of records) {
+      for (const { kind, key, body, start, end, sequence: at } of records) {
         sequence = Math.max(sequence, at);
         if (kind === RecordKind.released) live.delete(key);
         else {
           const state = kind === RecordKind.put ? "held" : "deleting";
-          live.set(key, { file, state, body, onDisk: true });
+          live.set(key, { file, state, size: body.length, body, start, end, onDisk: true });
         }
       }
     }

@@ -58,7 +58,11 @@ export const SYNC_STEP_BYTES = 1024 * 1024;
 /** Where the create journals lie (create_journal.ts); like `TEMP_DIR` no key's first part. */
 export const JOURNAL_DIR = ".journal";
 
-/** Each of the two journals, and so what they hold in memory: some 7,500 objects of 500 bytes. */
+/** Two are enough where what they hold is deleted soon; the others are made when it is not, since a
+ * pile of WAL has to be rewritten first. */
+export const JOURNAL_NAMES: readonly string[] = [..."abcdefghijkl"];
+
+/** Each journal: some 7,500 objects of 500 bytes. What the one in use holds is in memory, too. */
 export const JOURNAL_BYTES = 4 * 1024 * 1024;
 
 /** Larger bodies are created without the journal: writing them twice costs more than it saves. */

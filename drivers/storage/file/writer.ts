@@ -61,7 +61,7 @@ export class FileWriter implements CheckpointHost {
     signal: AbortSignal | undefined,
   ): Promise<"created" | "exists"> {
     const end = await this.#begin([key]);
-    if (this.#journal?.read(key) !== undefined) {
+    if (this.#journal?.holds(key)) {
       end();
       return "exists";
     }
@@ -286,8 +286,9 @@ export class FileWriter implements CheckpointHost {
   async #releaseFromJournal(key: string): Promise<void> {
     const live = this.#journal?.live(key);
     if (live === undefined) return;
-    if (live.state === "held") await syncFolder(await this.writeFile(key, live.body));
-    else if (live.state !== "deleted") await this.remove(key);
+    if (live.state === "held") {
+      await syncFolder(await this.writeFile(key, await this.#journal!.body(key)));
+    } else if (live.state !== "deleted") await this.remove(key);
     await this.#journal!.release(key);
   }
 
@@ -333,7 +334,7 @@ export class FileWriter implements CheckpointHost {
   /** An object of the journal is no folder, though nothing on the disk says so. */
   #refuseInside(key: string): void {
     for (let at = key.indexOf("/"); at >= 0; at = key.indexOf("/", at + 1)) {
-      if (this.#journal!.read(key.slice(0, at)) === undefined) continue;
+      if (!this.#journal!.holds(key.slice(0, at))) continue;
       throw new StoreError("fatal", `create ${key}: ${key.slice(0, at)} is an object, no folder`);
     }
   }
