@@ -268,7 +268,7 @@ export class Relief {
     }
   }
 
-  /** Rewrites what is in the tail now; what producers add meanwhile would keep it going for ever. */
+  /** Rewrites what is in the tail now; with what producers add meanwhile it would never end. */
   async #rewriteWhole(state: PartitionLogState): Promise<void> {
     const end = state.highWatermark;
     const more = () => (state.tail.first?.row.baseOffset ?? end) < end;

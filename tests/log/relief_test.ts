@@ -84,7 +84,7 @@ Deno.test("rewriting that is under way stops for clients that come back, for a w
   assert(room.ledger.bytes <= MIB, `${room.ledger.bytes} bytes of WAL`);
 });
 
-Deno.test("rewriting goes along the WAL: objects are read once, and go one after the other", async () => {
+Deno.test("rewriting goes along the WAL: objects are read once, and go one by one", async () => {
   const scene = new Scene();
   scene.options.walBytes = 64 << 10;
   scene.settings.segmentBytes = 64 << 10;

@@ -9,19 +9,12 @@
  * journals hold is deleted or replaced after a record that says so, and no earlier record outlives
  * a later one: the oldest journal is cleaned first.
  */
-import { deferred, invariant } from "../../../core/runtime/mod.ts";
+import { deferred } from "../../../core/runtime/mod.ts";
 import { StoreError } from "../../../core/storage/object_store.ts";
 import { forEachAtOnce } from "./at_once.ts";
-import { storeError } from "./errors.ts";
+import { heldBody, type Live } from "./held.ts";
 import { JournalFile, type OpenJournal } from "./journal_file.ts";
-import {
-  bodyOf,
-  draftRecord,
-  readRecord,
-  RecordKind,
-  RECORDS_START,
-  stampRecord,
-} from "./journal_format.ts";
+import { bodyOf, draftRecord, RecordKind, RECORDS_START, stampRecord } from "./journal_format.ts";
 import {
   CHECKPOINT_FILES_AT_ONCE,
   CLOSING_FILES_AT_ONCE,
@@ -30,29 +23,6 @@ import {
   JOURNAL_NAMES,
   JOURNAL_RESERVE_PART,
 } from "./settings.ts";
-
-/**
- * - `unsure`: on its way to the disk, or failed there; the next start finds it, or not.
- * - `held`: the object exists, with `body`.
- * - `deleting`: the record says deleted, a file may still be there.
- * - `deleted`: there is durably no file.
- */
-export type LiveState = "unsure" | "held" | "deleting" | "deleted";
-
-export interface Live {
-  /** The journal with the key's last record. */
-  readonly file: JournalFile;
-  state: LiveState;
-  /** Bytes of the object. */
-  readonly size: number;
-  /** The object, as long as it is in memory. */
-  body: Uint8Array | undefined;
-  /** Where its record lies, if it is a put. */
-  start: number;
-  end: number;
-  /** A file may have the object's name already. */
-  onDisk: boolean;
-}
 
 /** What a checkpoint asks of the driver. */
 export interface CheckpointHost {
@@ -104,6 +74,8 @@ export class CreateJournal {
   #writing: Promise<void> | undefined;
   #group: Promise<void> | undefined;
   #making: Promise<void> | undefined;
+  /** How many there may be; fewer where the disk has no room for another one. */
+  #filesMax = JOURNAL_NAMES.length;
   #checkpointing: Promise<void> | undefined;
   /** No more creates, nor checkpoints, after something failed: the next start sorts it out. */
   #stopped = false;
@@ -259,13 +231,9 @@ export class CreateJournal {
   #prepareNext(): void {
     if (this.#empty ?? this.#making ?? this.#checkpointing) return;
     const [oldest] = this.#full;
-    if (
-      this.#files.length < JOURNAL_NAMES.length && (oldest === undefined || this.#holds(oldest))
-    ) {
-      this.#make();
-    } else {
-      this.#startCheckpoint();
-    }
+    const mayMake = this.#files.length < this.#filesMax;
+    if (mayMake && (oldest === undefined || this.#holds(oldest))) this.#make();
+    else this.#startCheckpoint();
   }
 
   /** What these hold is read from the disk from now on. */
@@ -285,19 +253,20 @@ export class CreateJournal {
 
   #make(): void {
     if (this.#making !== undefined || this.#stopped || this.#closing) return;
+    if (this.#files.length >= this.#filesMax) return;
     const name = JOURNAL_NAMES.find((name) =>
       !this.#files.some((file) => file.path.endsWith(`/${name}`))
     );
-    if (name === undefined) return;
     const make = async () => {
       const { dir, bytes, open } = this.#setup;
       const file = await JournalFile.make(`${dir}/${name}`, bytes, open, () => !this.#closing);
       this.#files.push(file);
       this.#active ??= file;
-      this.#making = undefined;
     };
-    // A disk without room for a journal: `making` stays set, so this process does without.
-    this.#making = make().catch(() => {});
+    this.#making = make().catch(() => {
+      // A disk without room for another one: this process does without.
+      this.#filesMax = this.#files.length;
+    }).finally(() => this.#making = undefined);
   }
 
   #append(file: JournalFile, record: Uint8Array): Promise<void> {
@@ -387,38 +356,4 @@ export class CreateJournal {
     for (const key of keys) if (this.#live.get(key)?.file === file) this.#live.delete(key);
     return true;
   }
-}
-
-/** The objects that journals hold, by key, with their sizes. */
-export function* heldIn(live: ReadonlyMap<string, Live>): Iterable<[string, number]> {
-  for (const [key, { state, size }] of live) if (state === "held") yield [key, size];
-}
-
-/** An object that a journal holds, from memory or from its record. */
-export async function readHeld(
-  live: ReadonlyMap<string, Live>,
-  key: string,
-): Promise<Uint8Array | undefined> {
-  for (;;) {
-    const entry = live.get(key);
-    if (entry?.state !== "held") return undefined;
-    if (entry.body !== undefined) return entry.body;
-    const { file, start, end } = entry;
-    const { generation } = file;
-    const bytes = await file.read(start, end).catch((error) => {
-      throw storeError(error, `read ${key}`);
-    });
-    const record = readRecord(bytes, 0, generation);
-    if (record?.key === key && record.kind === RecordKind.put) return record.body;
-    // A checkpoint has made a file of it meanwhile, and the journal was used again.
-    if (live.get(key) === entry && file.generation === generation) {
-      throw new StoreError("fatal", `read ${key}: its record in ${file.path} is damaged`);
-    }
-  }
-}
-
-async function heldBody(live: ReadonlyMap<string, Live>, key: string): Promise<Uint8Array> {
-  const body = await readHeld(live, key);
-  invariant(body !== undefined, "what is held stays held while its key is locked");
-  return body;
 }

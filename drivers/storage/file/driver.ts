@@ -13,8 +13,9 @@ import type {
 import { StoreError } from "../../../core/storage/object_store.ts";
 import { checkKey } from "../object_key.ts";
 import { readBody, scatter } from "./body.ts";
-import { CreateJournal, heldIn, type Live, readHeld, type Replayed } from "./create_journal.ts";
+import { CreateJournal, type Replayed } from "./create_journal.ts";
 import { abortable, abortedError, closedError, codeOf, storeError } from "./errors.ts";
+import { heldIn, type Live, readHeld } from "./held.ts";
 import { heldObjects, listObjects, mergeObjects, walkOf } from "./listing.ts";
 import type { OpenJournal } from "./journal_file.ts";
 import { lockFolder, probeCase, probeLinks } from "./opening.ts";

@@ -1,5 +1,6 @@
 /** What opening a store makes of its journals: the objects that they hold are back in memory. */
-import type { Live, Replayed } from "./create_journal.ts";
+import type { Replayed } from "./create_journal.ts";
+import type { Live } from "./held.ts";
 import { JournalFile, type OpenedJournal, type OpenJournal } from "./journal_file.ts";
 import { RecordKind } from "./journal_format.ts";
 import { JOURNAL_NAMES } from "./settings.ts";

@@ -1,0 +1,56 @@
+/** Folders, stores and objects for the tests of create journals. */
+import { assertEquals } from "@std/assert";
+import type { ObjectStore } from "../../../core/storage/object_store.ts";
+import { readGeneration, readRecords } from "../../../drivers/storage/file/journal_format.ts";
+import { JOURNAL_NAMES } from "../../../drivers/storage/file/settings.ts";
+
+export const KIB = 1024;
+
+export async function inFolder(run: (dir: string) => Promise<void>): Promise<void> {
+  const dir = await Deno.makeTempDir({ prefix: "kafscale-journal-" });
+  try {
+    await run(dir);
+  } finally {
+    await Deno.remove(dir, { recursive: true });
+  }
+}
+
+export function body(n: number, bytes = 100): Uint8Array[] {
+  return [new Uint8Array(bytes).fill(n)];
+}
+
+export const small = { bytes: 64 * KIB };
+/** All of them take some 1,000 objects of 100 bytes. */
+export const tiny = { bytes: 24 * KIB };
+
+/** Creates until the first journal is in use; returns a key that it holds. */
+export async function warm(store: ObjectStore, dir: string): Promise<void> {
+  await store.putIfAbsent("warm/0", body(0));
+  while (!await Deno.stat(`${dir}/.journal/a`).then(() => true, () => false)) {
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  await new Promise((resolve) => setTimeout(resolve, 20));
+}
+
+/** The disk as a power cut may leave it: what was synced is there, the rest of the files is not. */
+export async function powerCut(from: string, to: string): Promise<void> {
+  await Deno.mkdir(`${to}/.journal`, { recursive: true });
+  for (const name of JOURNAL_NAMES) {
+    await Deno.copyFile(`${from}/.journal/${name}`, `${to}/.journal/${name}`).catch(() => {});
+  }
+}
+
+export async function keysOf(store: ObjectStore): Promise<string[]> {
+  const keys: string[] = [];
+  for await (const { key } of store.list("", undefined)) keys.push(key);
+  return keys;
+}
+
+export async function assertHolds(store: ObjectStore, key: string, n: number, bytes = 100) {
+  assertEquals(await store.get(key, undefined), body(n, bytes)[0], key);
+}
+
+export async function recordsIn(path: string) {
+  const bytes = await Deno.readFile(path);
+  return readRecords(bytes, readGeneration(bytes)!);
+}
