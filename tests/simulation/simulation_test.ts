@@ -68,7 +68,8 @@ function mergesCutOff(plan: Plan): Plan {
   return {
     ...plan,
     chaosMs: 12_000,
-    crashEveryMs: 900,
+    // A broker merges nothing in its first second.
+    crashEveryMs: 3_000,
     fuseChance: 0.7,
     zombieChance: 0.4,
     restartDelayMaxMs: 20,
