@@ -7,6 +7,7 @@ import { provenance } from "../machine.ts";
 import { type Peer, PEER_NOTES, startPeer } from "../peers.ts";
 import { memory } from "../process_figures.ts";
 import { diskProbe } from "./disk_probe.ts";
+import { fillMemory } from "./fill_memory.ts";
 import { HELP, type Options, parseOptions, UsageError } from "./options.ts";
 import { consume, type Figures, latency, produce, rewriting, TUNED, verify } from "./phases.ts";
 
@@ -55,6 +56,7 @@ async function runSide(options: Options, side: number, base: string): Promise<Fi
   // What the side before has left to the disk must not be written during this one.
   await new Deno.Command("sync").output().catch(() => {});
   const [busy] = Deno.loadavg();
+  if (!options.smoke) await fillMemory(base);
   const disk = await diskProbe(base, options.smoke ? 4 : 64);
   const peer = await startPeer(name, { dataDir });
   try {
