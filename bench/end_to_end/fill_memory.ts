@@ -7,21 +7,18 @@ import { MIB } from "../figures.ts";
 
 const READ_BYTES = 4 * MIB;
 /** The kernel begins to make room at about so much. */
-const FREE_ENOUGH_MIB = 512;
+const FREE_ENOUGH_BYTES = 512 * MIB;
 
 /** Reads a file of holes until hardly any memory is free; it holds that until it is removed. */
 export async function fillMemory(directory: string): Promise<void> {
   const file = await Deno.open(`${directory}/holes`, { read: true, write: true, create: true });
   try {
-    await file.truncate(Math.ceil(mebibytes("MemTotal")) * MIB);
+    await file.truncate(Deno.systemMemoryInfo().total);
     const bytes = new Uint8Array(READ_BYTES);
-    while (mebibytes("MemFree") > FREE_ENOUGH_MIB && await file.read(bytes) !== null);
+    while (Deno.systemMemoryInfo().free > FREE_ENOUGH_BYTES) {
+      if (await file.read(bytes) === null) break;
+    }
   } finally {
     file.close();
   }
-}
-
-function mebibytes(field: "MemTotal" | "MemFree"): number {
-  const text = Deno.readTextFileSync("/proc/meminfo");
-  return Number(new RegExp(`^${field}:\\s+(\\d+) kB`, "m").exec(text)?.[1] ?? NaN) / 1024;
 }

@@ -100,9 +100,10 @@ export class Relief {
     if (this.#quietTicks < QUIET_TICKS && !this.#debt.pressing) return;
     const untilMs = clock.monotonicMs() + RELIEF_MS;
     if (this.#debt.over) await this.#rewriteOldest(untilMs);
+    if (this.#stopped) return;
     const oldMs = clock.wallMs() - this.options.walAgeMs;
     let interrupted = false;
-    for (let again = true; again && !interrupted && !this.#stopped;) {
+    for (let again = true; again;) {
       again = false;
       const due = [...logs.loaded()].filter((state) => this.#isDue(state, oldMs));
       await this.#each(due, async (state) => {

@@ -75,12 +75,25 @@ async function writeAll(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {
   }
 }
 
+type ReadableFile = Pick<Deno.FsFile, "read">;
+
+/** Fills the buffers from `start` on, as far as the file goes; how many bytes that were. */
+export async function readAt(
+  file: ReadableFile & Pick<Deno.FsFile, "seekSync">,
+  start: number,
+  into: readonly Uint8Array[],
+): Promise<number> {
+  // it may have been read before
+  file.seekSync(start, Deno.SeekMode.Start);
+  return await readBody(file, into);
+}
+
 /**
  * Fills the buffers from the file's position on, as far as it goes; how many bytes that were. Small
  * neighbours are read together and copied: a call costs more than that.
  */
 export async function readBody(
-  file: Deno.FsFile,
+  file: ReadableFile,
   into: readonly Uint8Array[],
 ): Promise<number> {
   const parts = [...neighboursJoined(into)];
@@ -107,7 +120,7 @@ export async function readBody(
 
 /** Parts of so many bytes together. */
 async function readSmall(
-  file: Deno.FsFile,
+  file: ReadableFile,
   parts: readonly Uint8Array[],
   bytes: number,
 ): Promise<number> {
@@ -130,7 +143,7 @@ export function scatter(bytes: Uint8Array, start: number, into: readonly Uint8Ar
   return at - first;
 }
 
-async function readAll(file: Deno.FsFile, into: Uint8Array): Promise<number> {
+async function readAll(file: ReadableFile, into: Uint8Array): Promise<number> {
   let at = 0;
   while (at < into.length) {
     const read = await file.read(at === 0 ? into : into.subarray(at));

@@ -143,7 +143,7 @@ export class CreateJournal {
     this.#live.set(key, live);
     return this.#append(file, record).then(() => {
       live.state = "held";
-      if (this.#full.includes(file)) live.body = undefined;
+      if (file !== this.#active) live.body = undefined;
     });
   }
 

@@ -12,7 +12,7 @@ import type {
 } from "../../../core/storage/object_store.ts";
 import { StoreError } from "../../../core/storage/object_store.ts";
 import { checkKey } from "../object_key.ts";
-import { readBody, scatter } from "./body.ts";
+import { readAt, scatter } from "./body.ts";
 import { CreateJournal, type Replayed } from "./create_journal.ts";
 import { abortable, abortedError, closedError, codeOf, storeError } from "./errors.ts";
 import { heldIn, type Live, readHeld } from "./held.ts";
@@ -125,7 +125,7 @@ class FileDriver implements ObjectStore {
     options?: CallOptions,
   ): Promise<Uint8Array | undefined> {
     this.#check(key, options?.signal);
-    const held = await this.#held(key);
+    const held = await readHeld(this.live, key);
     if (held !== undefined) return held.slice(range?.start ?? 0, range?.end ?? held.length);
     await this.#reads.acquire();
     const reading = this.#read(key, range).finally(() => this.#reads.release());
@@ -164,7 +164,7 @@ class FileDriver implements ObjectStore {
     options?: CallOptions,
   ): Promise<number | undefined> {
     this.#check(key, options?.signal);
-    const held = await this.#held(key);
+    const held = await readHeld(this.live, key);
     if (held !== undefined) return scatter(held, start, into);
     await this.#reads.acquire();
     const reading = this.#reading(key, (file) => readAt(file, start, into))
@@ -202,12 +202,6 @@ class FileDriver implements ObjectStore {
     return this.#closed;
   }
 
-  async #held(key: string): Promise<Uint8Array | undefined> {
-    const live = this.live.get(key);
-    if (live?.state !== "held") return undefined;
-    return live.body ?? await readHeld(this.live, key);
-  }
-
   #path(key: string): string {
     return `${this.root}/${pathOfKey(key, this.foldsCase)}`;
   }
@@ -226,15 +220,4 @@ class FileDriver implements ObjectStore {
     if (this.writer !== undefined) return this.writer;
     throw new StoreError("fatal", "the file store was opened read-only");
   }
-}
-
-/** Fills the buffers from `start` on, as far as the file goes; how many bytes that were. */
-async function readAt(
-  file: Deno.FsFile,
-  start: number,
-  into: readonly Uint8Array[],
-): Promise<number> {
-  // it may have been read before
-  file.seekSync(start, Deno.SeekMode.Start);
-  return await readBody(file, into);
 }

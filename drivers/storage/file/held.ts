@@ -22,8 +22,8 @@ export interface Live {
   /** The object, as long as it is in memory. */
   body: Uint8Array | undefined;
   /** Where its record lies, if it is a put. */
-  start: number;
-  end: number;
+  readonly start: number;
+  readonly end: number;
   /** A file may have the object's name already. */
   onDisk: boolean;
 }

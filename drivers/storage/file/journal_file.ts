@@ -1,5 +1,6 @@
 /** One journal on disk: written over in place from its records' start, so fdatasync is cheap. */
 import { StoreError } from "../../../core/storage/object_store.ts";
+import { readAt } from "./body.ts";
 import { codeOf, syncError } from "./errors.ts";
 import {
   encodeHeader,
@@ -89,7 +90,7 @@ export class JournalFile {
       throw error;
     }
     try {
-      const bytes = await readAll(handle);
+      const bytes = await readFrom(handle, 0, handle.statSync().size);
       const generation = readGeneration(bytes);
       if (generation === undefined) {
         // Journals get their name when their first header is durable, and no write touches both.
@@ -120,9 +121,7 @@ export class JournalFile {
 
   /** The bytes of what was appended and is durable. */
   read(start: number, end: number): Promise<Uint8Array> {
-    const mine = this.#turn.then(() => readAt(this.handle, start, end - start));
-    this.#turn = mine.catch(() => {});
-    return mine;
+    return this.#inTurn(() => readFrom(this.handle, start, end - start));
   }
 
   /** Makes all records void, durably. */
@@ -134,7 +133,7 @@ export class JournalFile {
   }
 
   #write(offset: number, bytes: Uint8Array): Promise<void> {
-    const run = async () => {
+    return this.#inTurn(async () => {
       try {
         if (this.failed) throw new Error("an earlier write failed");
         await writeAt(this.handle, offset, bytes);
@@ -143,7 +142,10 @@ export class JournalFile {
         this.failed = true;
         throw syncError(error, `write the create journal ${this.path}`);
       }
-    };
+    });
+  }
+
+  #inTurn<T>(run: () => Promise<T>): Promise<T> {
     const mine = this.#turn.then(run);
     this.#turn = mine.catch(() => {});
     return mine;
@@ -180,21 +182,14 @@ export async function syncFolder(path: string): Promise<void> {
   }
 }
 
-function readAll(handle: JournalHandle): Promise<Uint8Array> {
-  return readAt(handle, 0, handle.statSync().size);
-}
-
 /** Shorter where the file is. */
-async function readAt(handle: JournalHandle, start: number, length: number): Promise<Uint8Array> {
+async function readFrom(
+  handle: JournalHandle,
+  start: number,
+  length: number,
+): Promise<Uint8Array> {
   const bytes = new Uint8Array(length);
-  handle.seekSync(start, Deno.SeekMode.Start);
-  let at = 0;
-  while (at < bytes.length) {
-    const read = await handle.read(bytes.subarray(at));
-    if (read === null) break;
-    at += read;
-  }
-  return bytes.subarray(0, at);
+  return bytes.subarray(0, await readAt(handle, start, [bytes]));
 }
 
 async function writeAt(handle: JournalHandle, offset: number, bytes: Uint8Array): Promise<void> {

@@ -32,6 +32,14 @@ export async function warm(store: ObjectStore, dir: string): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, 20));
 }
 
+/** Creates w/0, w/1 and so on, of 1 KiB each; now and then further journals are made meanwhile. */
+export async function fill(store: ObjectStore, count: number): Promise<void> {
+  for (let n = 0; n < count; n++) {
+    await store.putIfAbsent(`w/${n}`, body(n, KIB));
+    if (n % 10 === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
 /** The disk as a power cut may leave it: what was synced is there, the rest of the files is not. */
 export async function powerCut(from: string, to: string): Promise<void> {
   await Deno.mkdir(`${to}/.journal`, { recursive: true });

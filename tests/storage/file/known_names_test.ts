@@ -2,21 +2,13 @@
 import { assertEquals } from "@std/assert";
 import { openFileStore } from "../../../drivers/storage/file/driver.ts";
 import { Prng } from "../../simulation/prng.ts";
+import { inFolder } from "./journal_folder.ts";
 
 const LANES = 12;
 const STEPS = 60;
 const SMALL = 300;
 /** Goes without the journal, straight to a file. */
 const LARGE = 200 * 1024;
-
-async function inFolder(run: (dir: string) => Promise<void>): Promise<void> {
-  const dir = await Deno.makeTempDir({ prefix: "kafscale-names-" });
-  try {
-    await run(dir);
-  } finally {
-    await Deno.remove(dir, { recursive: true });
-  }
-}
 
 Deno.test("putIfAbsent() knows files, journalled objects and deletions", async () => {
   const seed = String(crypto.getRandomValues(new Uint32Array(1))[0]);

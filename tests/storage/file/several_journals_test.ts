@@ -6,6 +6,7 @@ import { readGeneration } from "../../../drivers/storage/file/journal_format.ts"
 import {
   assertHolds,
   body,
+  fill,
   inFolder,
   keysOf,
   KIB,
@@ -20,10 +21,7 @@ Deno.test("what is deleted while a journal is left never becomes a file", async 
     const store = await openFileStore({ dir: `${dir}/1`, journal: small });
     await warm(store, `${dir}/1`);
     // A journal takes some 45 of them.
-    for (let n = 0; n < 120; n++) {
-      await store.putIfAbsent(`w/${n}`, body(n, KIB));
-      if (n % 10 === 0) await new Promise((resolve) => setTimeout(resolve, 5));
-    }
+    await fill(store, 120);
     await store.delete(Array.from({ length: 80 }, (_, n) => `w/${n}`));
     await powerCut(`${dir}/1`, `${dir}/2`);
     const again = await openFileStore({ dir: `${dir}/2` });
@@ -62,10 +60,7 @@ Deno.test("what an older journal holds is read from the disk, whatever becomes o
   await inFolder(async (dir) => {
     const store = await openFileStore({ dir: `${dir}/1`, journal: small });
     await warm(store, `${dir}/1`);
-    for (let n = 0; n < 150; n++) {
-      await store.putIfAbsent(`w/${n}`, body(n, KIB));
-      if (n % 10 === 0) await new Promise((resolve) => setTimeout(resolve, 5));
-    }
+    await fill(store, 150);
     assert(store.heldBytes! < small.bytes, `${store.heldBytes} bytes in memory`);
     assertEquals(await store.putIfAbsent("w/3", body(99)), "exists");
     await store.put("w/4", body(4, 2 * KIB));
