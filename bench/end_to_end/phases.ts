@@ -161,7 +161,7 @@ const REWRITE_TIMEOUT_MS = 120_000;
 export async function rewriting(peer: Peer): Promise<Figures> {
   return await watched(peer, "rewriting the log", 0, async () => {
     const started = performance.now();
-    while (await walBytes(peer.dataDir) > WAL_BYTES) {
+    while (await walBytes(peer) > WAL_BYTES) {
       if (performance.now() - started > REWRITE_TIMEOUT_MS) throw new Error("nothing is rewritten");
       await new Promise((resolve) => setTimeout(resolve, 500));
     }
@@ -169,18 +169,12 @@ export async function rewriting(peer: Peer): Promise<Figures> {
   });
 }
 
-/** Of files and folders that may go at any time. */
-async function walBytes(directory: string): Promise<number> {
-  let bytes = 0;
-  const entries = await Array.fromAsync(Deno.readDir(directory)).catch(() => []);
-  for (const { name, isDirectory } of entries) {
-    const path = `${directory}/${name}`;
-    if (isDirectory) bytes += await walBytes(path);
-    else if (name.endsWith(".wal")) bytes += await sizeOf(path);
-  }
-  return bytes;
-}
-
-async function sizeOf(path: string): Promise<number> {
-  return await Deno.stat(path).then(({ size }) => size, () => 0);
+/** As our broker's metrics tell it. */
+async function walBytes({ log }: Peer): Promise<number> {
+  const port = log.map((line) => /http listening on 127\.0\.0\.1:(\d+)/.exec(line)?.[1])
+    .find((found) => found !== undefined);
+  const metrics = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+  const bytes = /^kafscale_wal_bytes (\S+)$/m.exec(metrics)?.[1];
+  if (bytes === undefined) throw new Error("the broker does not tell how much WAL it has");
+  return Number(bytes);
 }

@@ -15,6 +15,11 @@ export interface CallOptions {
    * store without replicas ignores it.
    */
   readonly staleOk?: boolean;
+  /**
+   * For `putIfAbsent`: the object is deleted before long, about when those are that are created
+   * around it. A store may keep such objects together.
+   */
+  readonly transient?: boolean;
 }
 
 export interface ObjectInfo {

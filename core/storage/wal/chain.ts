@@ -257,7 +257,8 @@ export class WalChain {
     let complainedMs = started;
     for (let attempt = 0; !this.#stop.signal.aborted; attempt++) {
       try {
-        const outcome = await store.putIfAbsent(key, body, { signal: this.#stop.signal, attempt });
+        const { signal } = this.#stop;
+        const outcome = await store.putIfAbsent(key, body, { signal, attempt, transient: true });
         const found = outcome === "created" || await this.#isOurs(key, upload.commit.nonce);
         // Gone again (somebody swept it): nobody's, so it is written once more.
         if (found === undefined) continue;

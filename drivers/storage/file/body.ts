@@ -75,6 +75,17 @@ async function writeAll(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {
   }
 }
 
+/** The buffers for the first `bytes` of what would fill all of them. */
+export function firstBytes(into: readonly Uint8Array[], bytes: number): readonly Uint8Array[] {
+  let room = Math.max(0, bytes);
+  for (let at = 0; at < into.length; at++) {
+    const part = into[at]!;
+    if (part.length > room) return [...into.slice(0, at), part.subarray(0, room)];
+    room -= part.length;
+  }
+  return into;
+}
+
 type ReadableFile = Pick<Deno.FsFile, "read">;
 
 /** Fills the buffers from `start` on, as far as the file goes; how many bytes that were. */

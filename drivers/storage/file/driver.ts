@@ -12,7 +12,7 @@ import type {
 } from "../../../core/storage/object_store.ts";
 import { StoreError } from "../../../core/storage/object_store.ts";
 import { checkKey } from "../object_key.ts";
-import { readAt, scatter } from "./body.ts";
+import { firstBytes, readAt, scatter } from "./body.ts";
 import { CreateJournal, type Replayed } from "./create_journal.ts";
 import { abortable, abortedError, closedError, codeOf, storeError } from "./errors.ts";
 import { heldIn, type Live, readHeld } from "./held.ts";
@@ -32,14 +32,15 @@ import {
   TEMP_DIR,
 } from "./settings.ts";
 import { TempFiles } from "./temp_files.ts";
+import { Volumes } from "./volumes.ts";
 import { FileWriter } from "./writer.ts";
 
 export { FILE_ADVICE, type FileStoreOptions } from "./settings.ts";
 
 /**
  * Opens the store, sweeps temporary files, proves that the file system can do what it must, and
- * loads what the journals hold. A read-only store does nothing but the last, and does it again at
- * each listing: another process may be writing.
+ * loads what journals and volumes hold. A read-only store does nothing but the last, and does it
+ * again at each listing: another process may be writing.
  */
 export async function openFileStore(options: FileStoreOptions): Promise<ObjectStore> {
   let lock: Deno.FsFile | undefined;
@@ -53,8 +54,9 @@ export async function openFileStore(options: FileStoreOptions): Promise<ObjectSt
     const root = await Deno.realPath(options.dir);
     const foldsCase = await probeCase(root);
     if (readOnly) {
+      const files = new OpenFiles(0);
       const { live } = await openJournals(root, Deno.open, undefined);
-      return new FileDriver(root, foldsCase, live, new OpenFiles(0), undefined);
+      return new FileDriver(root, foldsCase, live, await volumesFor(root, files), files, undefined);
     }
     lock = await lockFolder(`${root}/${JOURNAL_DIR}`);
     temps = new TempFiles(`${root}/${TEMP_DIR}`);
@@ -66,8 +68,11 @@ export async function openFileStore(options: FileStoreOptions): Promise<ObjectSt
     const replayed = await openJournals(root, open, (key) => writer.remove(key));
     const bytes = options.journal?.bytes ?? JOURNAL_BYTES;
     const setup = { dir: `${root}/${JOURNAL_DIR}`, bytes, open };
-    writer.useJournal(new CreateJournal(setup, writer, replayed));
-    return new FileDriver(root, foldsCase, replayed.live, files, writer, lock);
+    const volumes = await Volumes.open({
+      ...{ dir: setup.dir, open, files, readOnly, bytes: options.journal?.volumeBytes },
+    });
+    writer.use(new CreateJournal(setup, writer, replayed), volumes);
+    return new FileDriver(root, foldsCase, replayed.live, volumes, files, writer, lock);
   } catch (error) {
     await temps?.close();
     lock?.close();
@@ -85,6 +90,11 @@ async function openJournals(
   return replayed;
 }
 
+/** As they are now, to be read. */
+function volumesFor(root: string, files: OpenFiles): Promise<Volumes> {
+  return Volumes.open({ dir: `${root}/${JOURNAL_DIR}`, open: Deno.open, files, readOnly: true });
+}
+
 class FileDriver implements ObjectStore {
   readonly advice: StoreAdvice = FILE_ADVICE;
   readonly #reads = new Semaphore(READS_MAX);
@@ -95,6 +105,8 @@ class FileDriver implements ObjectStore {
     readonly foldsCase: boolean,
     /** The objects that the journals hold; the writer keeps it current, else a listing does. */
     public live: ReadonlyMap<string, Live>,
+    /** Those of the writer, or as they were at the last listing. */
+    public volumes: Volumes,
     readonly files: OpenFiles,
     /** undefined: read-only. */
     readonly writer: FileWriter | undefined,
@@ -111,7 +123,7 @@ class FileDriver implements ObjectStore {
     options?: CallOptions,
   ): Promise<"created" | "exists"> {
     this.#check(key, options?.signal);
-    return await this.#writer().putIfAbsent(key, body, options?.signal);
+    return await this.#writer().putIfAbsent(key, body, options);
   }
 
   async put(key: string, body: readonly Uint8Array[], options?: CallOptions): Promise<void> {
@@ -133,24 +145,29 @@ class FileDriver implements ObjectStore {
   }
 
   async #read(key: string, range: ByteRange | undefined): Promise<Uint8Array | undefined> {
-    return await this.#reading(key, async (file, size) => {
+    return await this.#reading(key, async (file, size, from) => {
       const start = Math.max(0, range?.start ?? 0);
       const end = Math.min(size, range?.end ?? size);
       if (start >= end) return new Uint8Array(0);
       const bytes = new Uint8Array(end - start);
-      const read = await readAt(file, start, [bytes]);
+      const read = await readAt(file, from + start, [bytes]);
       if (read < bytes.length) throw new StoreError("retry", `read ${key}: the file was cut short`);
       return bytes;
     });
   }
 
-  /** Undefined where there is no object. */
+  /** The object lies in the file from `from` on. Undefined where there is no object. */
   async #reading<T>(
     key: string,
-    use: (file: Deno.FsFile, size: number) => Promise<T>,
+    use: (file: Deno.FsFile, size: number, from: number) => Promise<T>,
   ): Promise<T | undefined> {
+    const place = this.volumes.placeOf(key);
     try {
-      return await this.files.use(this.#path(key), use);
+      if (place === undefined) {
+        return await this.files.use(this.#path(key), (file, size) => use(file, size, 0));
+      }
+      const { volume, size, bodyStart } = place;
+      return await this.files.use(volume.path, (file) => use(file, size, bodyStart));
     } catch (error) {
       if (codeOf(error) === "ENOENT" || codeOf(error) === "ENOTDIR") return undefined;
       throw storeError(error, `read ${key}`);
@@ -167,8 +184,10 @@ class FileDriver implements ObjectStore {
     const held = await readHeld(this.live, key);
     if (held !== undefined) return scatter(held, start, into);
     await this.#reads.acquire();
-    const reading = this.#reading(key, (file) => readAt(file, start, into))
-      .finally(() => this.#reads.release());
+    const reading = this.#reading(
+      key,
+      (file, size, from) => readAt(file, from + start, firstBytes(into, size - start)),
+    ).finally(() => this.#reads.release());
     return await abortable(reading, options?.signal);
   }
 
@@ -182,13 +201,20 @@ class FileDriver implements ObjectStore {
     try {
       if (this.writer === undefined) {
         this.live = (await openJournals(this.root, Deno.open, undefined)).live;
+        this.volumes = await volumesFor(this.root, this.files);
       }
-      const held = heldObjects(heldIn(this.live), prefix, startAfter);
+      const held = heldObjects(this.#held(), prefix, startAfter);
       const walk = walkOf(this.root, this.foldsCase, prefix, startAfter, check);
       yield* mergeObjects(held, listObjects(walk));
     } catch (error) {
       throw storeError(error, `list ${prefix}`);
     }
+  }
+
+  /** What has no file of its own. */
+  *#held(): Iterable<[string, number]> {
+    yield* heldIn(this.live);
+    yield* this.volumes.objects();
   }
 
   async delete(keys: readonly string[], options?: CallOptions): Promise<void> {

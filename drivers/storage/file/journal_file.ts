@@ -10,17 +10,23 @@ import {
   RECORDS_START,
   usedUntil,
 } from "./journal_format.ts";
+import { WRITE_SYNC_BYTES_MAX } from "./settings.ts";
 
-/** What a journal needs of its file; tests put faults in between. */
+/** What journals and volumes need of a file; tests put faults in between. */
 export type JournalHandle = Pick<
   Deno.FsFile,
-  "seekSync" | "read" | "write" | "writeSync" | "sync" | "syncData" | "statSync" | "close"
+  | "seekSync"
+  | "read"
+  | "write"
+  | "writeSync"
+  | "truncate"
+  | "sync"
+  | "syncData"
+  | "statSync"
+  | "close"
 >;
 
 export type OpenJournal = (path: string, options: Deno.OpenOptions) => Promise<JournalHandle>;
-
-/** Into the page cache, which takes less than the way through the thread pool would. */
-const WRITE_SYNC_BYTES_MAX = 64 * 1024;
 
 const ZEROS = new Uint8Array(1024 * 1024);
 

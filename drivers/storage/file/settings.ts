@@ -6,8 +6,12 @@ export interface FileStoreOptions {
   readonly dir: string;
   /** Leaves the directory as it is (no sweep, no probe); writes fail. For `dump` and the like. */
   readonly readOnly?: boolean;
-  /** For tests: journals of another size (bytes), and faults in their files. */
-  readonly journal?: { readonly bytes?: number; readonly open?: OpenJournal };
+  /** For tests: journals and volumes of another size (bytes), and faults in their files. */
+  readonly journal?: {
+    readonly bytes?: number;
+    readonly volumeBytes?: number;
+    readonly open?: OpenJournal;
+  };
 }
 
 export const FILE_ADVICE: StoreAdvice = {
@@ -55,7 +59,11 @@ export const SYNC_AT_ONCE_BYTES_MAX = 8 * 1024 * 1024;
 /** What the disk gets to write at a time of such a body: some milliseconds' worth. */
 export const SYNC_STEP_BYTES = 1024 * 1024;
 
-/** Where the create journals lie (create_journal.ts); like `TEMP_DIR` no key's first part. */
+/** Into the page cache, which takes less than the way through the thread pool would. */
+export const WRITE_SYNC_BYTES_MAX = 64 * 1024;
+
+/** Where journals and volumes lie (create_journal.ts, volumes.ts); like `TEMP_DIR` no key's first
+ * part. */
 export const JOURNAL_DIR = ".journal";
 
 /** Two are enough where what they hold is deleted soon; the others are made when it is not, since a
@@ -80,6 +88,12 @@ export const CLOSING_FILES_AT_ONCE = 16;
 
 /** A stop takes no longer than so many files need, about a second; more stay in the journals. */
 export const CLOSING_OBJECTS_MAX = 1000;
+
+/** A volume: what is left of it when its oldest objects are deleted takes room on the disk. */
+export const VOLUME_BYTES = 64 * 1024 * 1024;
+
+/** Volumes that are written at once: a WAL chain has two commits under way. */
+export const VOLUMES_ACTIVE_MAX = 2;
 
 /** Objects of one folder that one step of a delete takes. */
 export const DELETE_FILES_AT_ONCE = 256;

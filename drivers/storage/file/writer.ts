@@ -2,11 +2,11 @@
  * How objects get their names. A create writes a temporary file, makes it durable (fdatasync),
  * links it to its name, which fails if the name exists, and makes the name durable (fsync of the
  * folder). A put renames instead. Small creates go to a journal (create_journal.ts), which
- * makes files of them later.
+ * makes files of them later; what is deleted before long to a volume (volumes.ts).
  */
 import { lengthOf } from "../../../core/bytes/mod.ts";
 import { Semaphore } from "../../../core/runtime/mod.ts";
-import { StoreError } from "../../../core/storage/object_store.ts";
+import { type CallOptions, StoreError } from "../../../core/storage/object_store.ts";
 import { writeBody, writeInSteps } from "./body.ts";
 import type { CheckpointHost, CreateJournal } from "./create_journal.ts";
 import { Directories, type Directory, parentOf } from "./directories.ts";
@@ -16,6 +16,7 @@ import { bodyOf, draftRecord, recordBytes, RecordKind } from "./journal_format.t
 import { KeyLocks } from "./key_locks.ts";
 import type { OpenFiles } from "./open_files.ts";
 import { pathOfKey } from "./paths.ts";
+import { removeFiles } from "./remove_files.ts";
 import {
   DELETE_FILES_AT_ONCE,
   JOURNAL_BODY_BYTES_MAX,
@@ -23,6 +24,7 @@ import {
   WRITES_MAX,
 } from "./settings.ts";
 import type { TempFile, TempFiles } from "./temp_files.ts";
+import type { Volumes } from "./volumes.ts";
 
 /** How often a create starts again because its folder was removed under it. */
 const ATTEMPTS_MAX = 5;
@@ -36,6 +38,7 @@ export class FileWriter implements CheckpointHost {
   /** Writes that go on, also those whose callers wait no more. */
   readonly #underWay = new Set<Promise<unknown>>();
   #journal: CreateJournal | undefined;
+  #volumes: Volumes | undefined;
 
   constructor(
     readonly root: string,
@@ -46,9 +49,10 @@ export class FileWriter implements CheckpointHost {
     this.#directories = new Directories(root);
   }
 
-  /** From now on small creates go through it, and so do deletions of what it holds. */
-  useJournal(journal: CreateJournal): void {
+  /** From now on creates go through them, and so do deletions of what they hold. */
+  use(journal: CreateJournal, volumes: Volumes): void {
     this.#journal = journal;
+    this.#volumes = volumes;
   }
 
   get heldBytes(): number {
@@ -58,10 +62,11 @@ export class FileWriter implements CheckpointHost {
   async putIfAbsent(
     key: string,
     body: readonly Uint8Array[],
-    signal: AbortSignal | undefined,
+    options: CallOptions | undefined,
   ): Promise<"created" | "exists"> {
+    const signal = options?.signal;
     const end = await this.#begin([key]);
-    if (this.#journal?.holds(key)) {
+    if (this.#holds(key)) {
       end();
       return "exists";
     }
@@ -69,10 +74,14 @@ export class FileWriter implements CheckpointHost {
     // A key has at most 3 bytes of UTF-8 a character.
     const small = bytes <= JOURNAL_BODY_BYTES_MAX &&
       this.#journal?.accepts(recordBytes(key.length * 3, bytes));
+    if (!small && options?.transient === true && bytes <= SYNC_AT_ONCE_BYTES_MAX) {
+      const created = await this.#createInVolume(key, body, signal, end);
+      if (created !== undefined) return created;
+    }
     if (!small) return await this.#write(key, body, signal, end, this.#createAs(key));
     const record = draftRecord(RecordKind.put, key, body);
     const created = await this.#track(this.#createByJournal(key, record), key, signal, end);
-    return created ?? await this.putIfAbsent(key, [bodyOf(record)], signal);
+    return created ?? await this.putIfAbsent(key, [bodyOf(record)], options);
   }
 
   async put(
@@ -130,7 +139,15 @@ export class FileWriter implements CheckpointHost {
     }
   }
 
-  async #deleteIn(folder: string, keys: readonly string[]): Promise<void> {
+  async #deleteIn(folder: string, all: readonly string[]): Promise<void> {
+    const volumes = this.#volumes;
+    const volumed = all.filter((key) => volumes?.holds(key));
+    const keys = all.filter((key) => !volumes?.holds(key) || volumes.mayBeFile(key));
+    if (keys.length > 0) await this.#deleteFiles(folder, keys);
+    if (volumed.length > 0) await volumes!.delete(volumed);
+  }
+
+  async #deleteFiles(folder: string, keys: readonly string[]): Promise<void> {
     const journal = this.#journal;
     const live = keys.filter((key) => (journal?.live(key)?.state ?? "deleted") !== "deleted");
     const neverFiled = new Set(live.filter((key) => !journal!.live(key)!.onDisk));
@@ -138,28 +155,12 @@ export class FileWriter implements CheckpointHost {
     if (unmarked.length > 0) await journal!.markDeleting(unmarked);
     const onDisk = keys.filter((key) => !neverFiled.has(key));
     const doubt = live.length > neverFiled.size;
-    await this.#removeIn(folder, onDisk.map((key) => this.pathOf(key)), doubt);
+    await this.#remove(folder, onDisk.map((key) => this.pathOf(key)), doubt);
     for (const key of live) journal!.live(key)!.state = "deleted";
   }
 
-  /** `doubt`: names that are gone may not be durably so. */
-  async #removeIn(folder: string, files: readonly string[], doubt: boolean): Promise<void> {
-    let removed = 0;
-    for (const file of files) {
-      // A folder is no object, so there is nothing to delete; `remove` would take an empty one.
-      const isFile = await Deno.lstat(file).then((info) => info.isFile, () => false);
-      if (!isFile) continue;
-      // Before, too: whoever closes a file without a name gives back its pages, on the main thread.
-      this.files.forget(file);
-      await Deno.remove(file).then(() => removed++, (error) => {
-        if (codeOf(error) !== "ENOENT") throw error;
-      });
-      this.files.forget(file);
-      this.#directories.unnamed(file);
-    }
-    if (removed === 0 && !doubt) return;
-    await syncFolder(folder);
-    await this.#directories.prune(folder);
+  #remove(folder: string, paths: readonly string[], doubt: boolean): Promise<void> {
+    return removeFiles(folder, paths, { doubt, files: this.files, directories: this.#directories });
   }
 
   pathOf(key: string): string {
@@ -198,12 +199,13 @@ export class FileWriter implements CheckpointHost {
 
   remove(key: string): Promise<void> {
     const path = this.pathOf(key);
-    return this.#removeIn(parentOf(path), [path], true);
+    return this.#remove(parentOf(path), [path], true);
   }
 
   async close(): Promise<void> {
     await Promise.allSettled(this.#underWay);
     await this.#journal?.close();
+    await this.#volumes?.close();
     await this.temps.close();
     await this.#directories.idle();
     this.#directories.close();
@@ -279,6 +281,7 @@ export class FileWriter implements CheckpointHost {
       throw storeError(error, `write ${key}`);
     });
     await this.#releaseFromJournal(key);
+    await this.#releaseFromVolume(key);
     return await this.#inFolder(key, (path, directory) => publish(temp, path, directory));
   }
 
@@ -290,6 +293,12 @@ export class FileWriter implements CheckpointHost {
       await syncFolder(await this.writeFile(key, await this.#journal!.body(key)));
     } else if (live.state !== "deleted") await this.remove(key);
     await this.#journal!.release(key);
+  }
+
+  async #releaseFromVolume(key: string): Promise<void> {
+    if (!this.#volumes?.holds(key)) return;
+    await syncFolder(await this.writeFile(key, await this.#volumes.read(key)));
+    await this.#volumes.delete([key]);
   }
 
   /** Runs `step` with the key's folder in being, again if it is removed meanwhile. */
@@ -316,25 +325,56 @@ export class FileWriter implements CheckpointHost {
     key: string,
     record: Uint8Array,
   ): Promise<"created" | "exists" | undefined> {
-    const journal = this.#journal!;
-    if (journal.live(key)?.state === "deleting") await this.remove(key);
+    if (!await this.#isFree(key)) return "exists";
+    const recorded = this.#journal!.put(key, record);
+    if (recorded === undefined) return undefined;
+    await recorded;
+    return "created";
+  }
+
+  /** undefined: there is no volume for it, and nothing was done. */
+  async #createInVolume(
+    key: string,
+    body: readonly Uint8Array[],
+    signal: AbortSignal | undefined,
+    end: () => void,
+  ): Promise<"created" | "exists" | undefined> {
+    let durable: Promise<void> | undefined;
+    try {
+      if (!await this.#isFree(key)) {
+        end();
+        return "exists";
+      }
+      durable = (await this.#volumes?.create(key, body))?.durable;
+    } catch (error) {
+      end();
+      throw storeError(error, `write ${key}`);
+    }
+    if (durable === undefined) return undefined;
+    const created = durable.then(() => "created" as const);
+    return await this.#track(created, key, signal, end);
+  }
+
+  /** Of a key that neither the journals nor the volumes hold. */
+  async #isFree(key: string): Promise<boolean> {
+    if (this.#journal?.live(key)?.state === "deleting") await this.remove(key);
     this.#refuseInside(key);
     // A folder of the name keeps other keys from being the object that the folder would need.
     const free = await this.#inFolder(
       key,
       (path, directory) => Promise.resolve(this.#directories.lacks(directory, path)),
     );
-    if (!free && await this.#isThere(key)) return "exists";
-    const recorded = journal.put(key, record);
-    if (recorded === undefined) return undefined;
-    await recorded;
-    return "created";
+    return free || !await this.#isThere(key);
   }
 
-  /** An object of the journal is no folder, though nothing on the disk says so. */
+  #holds(key: string): boolean {
+    return (this.#journal?.holds(key) ?? false) || (this.#volumes?.holds(key) ?? false);
+  }
+
+  /** An object of a journal or volume is no folder, though nothing on the disk says so. */
   #refuseInside(key: string): void {
     for (let at = key.indexOf("/"); at >= 0; at = key.indexOf("/", at + 1)) {
-      if (!this.#journal!.holds(key.slice(0, at))) continue;
+      if (!this.#holds(key.slice(0, at))) continue;
       throw new StoreError("fatal", `create ${key}: ${key.slice(0, at)} is an object, no folder`);
     }
   }

@@ -14,8 +14,10 @@ const part = new Uint8Array(${BODY_BYTES / 3}).fill(7);
 let next = 0;
 const worker = async () => {
   for (;;) {
+    const transient = next % 2 === 0;
     const key = "wal/" + String(next++).padStart(8, "0");
-    if (await store.putIfAbsent(key, [part, part, part]) !== "created") throw new Error(key);
+    const outcome = await store.putIfAbsent(key, [part, part, part], { transient });
+    if (outcome !== "created") throw new Error(key);
     await Deno.stdout.write(new TextEncoder().encode(key + "\\n"));
   }
 };

@@ -2,7 +2,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { StoreError } from "../../../core/storage/object_store.ts";
 import { openFileStore } from "../../../drivers/storage/file/driver.ts";
-import type { JournalHandle } from "../../../drivers/storage/file/journal_file.ts";
 import { readGeneration, readRecords } from "../../../drivers/storage/file/journal_format.ts";
 import { JOURNAL_NAMES } from "../../../drivers/storage/file/settings.ts";
 import {
@@ -11,6 +10,7 @@ import {
   inFolder,
   keysOf,
   KIB,
+  opening,
   powerCut,
   recordsIn,
   small,
@@ -165,17 +165,9 @@ Deno.test("one of many rivals for a key wins, and its bytes stay through a repla
 Deno.test("a failing fdatasync acknowledges nothing, and later creates go without", async () => {
   await inFolder(async (dir) => {
     let failing = false;
-    const open = async (path: string, options: Deno.OpenOptions): Promise<JournalHandle> => {
-      const file = await Deno.open(path, options);
-      const syncData = () => failing ? Promise.reject(new Error("EIO")) : file.syncData();
-      return new Proxy(file, {
-        get: (target, name: keyof Deno.FsFile) => {
-          if (name === "syncData") return syncData;
-          const value = target[name];
-          return typeof value === "function" ? value.bind(target) : value;
-        },
-      });
-    };
+    const open = opening((_, file) => ({
+      syncData: () => failing ? Promise.reject(new Error("EIO")) : file.syncData(),
+    }));
     const store = await openFileStore({ dir, journal: { ...small, open } });
     await warm(store, dir);
     await store.putIfAbsent("w/before", body(1));

@@ -1,8 +1,8 @@
-/** Folders, stores and objects for the tests of create journals. */
+/** Folders, stores and objects for the tests of create journals and volumes. */
 import { assertEquals } from "@std/assert";
 import type { ObjectStore } from "../../../core/storage/object_store.ts";
 import { readGeneration, readRecords } from "../../../drivers/storage/file/journal_format.ts";
-import { JOURNAL_NAMES } from "../../../drivers/storage/file/settings.ts";
+import type { JournalHandle } from "../../../drivers/storage/file/journal_file.ts";
 
 export const KIB = 1024;
 
@@ -43,9 +43,26 @@ export async function fill(store: ObjectStore, count: number): Promise<void> {
 /** The disk as a power cut may leave it: what was synced is there, the rest of the files is not. */
 export async function powerCut(from: string, to: string): Promise<void> {
   await Deno.mkdir(`${to}/.journal`, { recursive: true });
-  for (const name of JOURNAL_NAMES) {
+  for (const { name } of Deno.readDirSync(`${from}/.journal`)) {
+    if (name === "lock") continue;
     await Deno.copyFile(`${from}/.journal/${name}`, `${to}/.journal/${name}`).catch(() => {});
   }
+}
+
+/** Opens files of which single calls are others. */
+export function opening(
+  replaced: (path: string, file: Deno.FsFile) => Partial<JournalHandle>,
+): (path: string, options: Deno.OpenOptions) => Promise<JournalHandle> {
+  return async (path, options) => {
+    const file = await Deno.open(path, options);
+    const others = replaced(path, file);
+    return new Proxy(file, {
+      get: (target, name: keyof JournalHandle) => {
+        const value = others[name] ?? target[name];
+        return typeof value === "function" ? value.bind(target) : value;
+      },
+    });
+  };
 }
 
 export async function keysOf(store: ObjectStore): Promise<string[]> {
