@@ -70,6 +70,9 @@ export async function openFileStore(options: FileStoreOptions): Promise<ObjectSt
     const setup = { dir: `${root}/${JOURNAL_DIR}`, bytes, open };
     const volumes = await Volumes.open({
       ...{ dir: setup.dir, open, files, readOnly, bytes: options.journal?.volumeBytes },
+    }).catch((error) => {
+      for (const { handle } of replayed.files) handle.close();
+      throw error;
     });
     writer.use(new CreateJournal(setup, writer, replayed), volumes);
     return new FileDriver(root, foldsCase, replayed.live, volumes, files, writer, lock);
