@@ -66,9 +66,10 @@ function compileArguments(target: string, output: string): string[] {
   // The code cache would be a file of a known name in /tmp that anybody may have put there; the
   // chunks are few and small enough without it.
   const fixed = ["--no-config", "--no-check", "--no-code-cache", "--quiet"];
+  const flags = new Set([...fixed, ...runtimeFlags]);
   const cross = target === Deno.build.target ? [] : ["--target", target];
   const inside = ["--include", `${BUILD}/program`];
-  return ["compile", ...fixed, ...runtimeFlags, ...cross, ...inside, "--output", output];
+  return ["compile", ...flags, ...cross, ...inside, "--output", output];
 }
 
 /** The commit that is checked out, marked when the tree differs from it. */
