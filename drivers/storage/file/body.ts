@@ -99,6 +99,16 @@ export async function readAt(
   return await readBody(file, into);
 }
 
+/** So many bytes from `start` on, or fewer where the file ends. */
+export async function readFrom(
+  file: ReadableFile & Pick<Deno.FsFile, "seekSync">,
+  start: number,
+  length: number,
+): Promise<Uint8Array> {
+  const bytes = new Uint8Array(length);
+  return bytes.subarray(0, await readAt(file, start, [bytes]));
+}
+
 /**
  * Fills the buffers from the file's position on, as far as it goes; how many bytes that were. Small
  * neighbours are read together and copied: a call costs more than that.

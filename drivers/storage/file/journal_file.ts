@@ -1,6 +1,6 @@
 /** One journal on disk: written over in place from its records' start, so fdatasync is cheap. */
 import { StoreError } from "../../../core/storage/object_store.ts";
-import { readAt } from "./body.ts";
+import { readFrom } from "./body.ts";
 import { codeOf, syncError } from "./errors.ts";
 import {
   encodeHeader,
@@ -186,16 +186,6 @@ export async function syncFolder(path: string): Promise<void> {
   } finally {
     handle.close();
   }
-}
-
-/** Shorter where the file is. */
-async function readFrom(
-  handle: JournalHandle,
-  start: number,
-  length: number,
-): Promise<Uint8Array> {
-  const bytes = new Uint8Array(length);
-  return bytes.subarray(0, await readAt(handle, start, [bytes]));
 }
 
 async function writeAt(handle: JournalHandle, offset: number, bytes: Uint8Array): Promise<void> {

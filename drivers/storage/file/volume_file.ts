@@ -2,7 +2,7 @@
 import { crc32c, lengthOf } from "../../../core/bytes/mod.ts";
 import { Semaphore } from "../../../core/runtime/mod.ts";
 import { StoreError } from "../../../core/storage/object_store.ts";
-import { readAt } from "./body.ts";
+import { readFrom } from "./body.ts";
 import { syncError } from "./errors.ts";
 import { type JournalHandle, type OpenJournal, syncFolder } from "./journal_file.ts";
 import { parentOf } from "./directories.ts";
@@ -207,16 +207,6 @@ function damaged(path: string, at: number): StoreError {
     `the volume ${path} is damaged at ${at}: restore it, or move it away to go on without the ` +
       "objects in it",
   );
-}
-
-/** Shorter where the file is. */
-async function readFrom(
-  handle: JournalHandle,
-  start: number,
-  length: number,
-): Promise<Uint8Array> {
-  const bytes = new Uint8Array(length);
-  return bytes.subarray(0, await readAt(handle, start, [bytes]));
 }
 
 /** What is small goes into the page cache at once: the way through the thread pool takes longer. */

@@ -1,10 +1,19 @@
 /** Folders, stores and objects for the tests of create journals and volumes. */
 import { assertEquals } from "@std/assert";
 import type { ObjectStore } from "../../../core/storage/object_store.ts";
+import { NO_NETWORK } from "../../conformance/store_faults.ts";
 import { readGeneration, readRecords } from "../../../drivers/storage/file/journal_format.ts";
 import type { JournalHandle } from "../../../drivers/storage/file/journal_file.ts";
 
 export const KIB = 1024;
+
+/** What the conformance suite cannot ask of a directory. */
+export const NOT_OF_FILES = {
+  ...NO_NETWORK,
+  "nested-keys": "a file system name is a file or a folder; no KafScale key is both",
+  "wrong-credentials": "a directory knows no credentials",
+  "missing-bucket": "the directory is made",
+};
 
 export async function inFolder(run: (dir: string) => Promise<void>): Promise<void> {
   const dir = await Deno.makeTempDir({ prefix: "kafscale-journal-" });

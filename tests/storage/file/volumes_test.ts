@@ -3,8 +3,16 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { type ObjectStore, StoreError } from "../../../core/storage/object_store.ts";
 import { openFileStore } from "../../../drivers/storage/file/driver.ts";
 import { objectStoreConformance } from "../../conformance/object_store.ts";
-import { NO_NETWORK } from "../../conformance/store_faults.ts";
-import { assertHolds, body, inFolder, keysOf, KIB, opening, powerCut } from "./journal_folder.ts";
+import {
+  assertHolds,
+  body,
+  inFolder,
+  keysOf,
+  KIB,
+  NOT_OF_FILES,
+  opening,
+  powerCut,
+} from "./journal_folder.ts";
 
 /** Nothing fits into such a journal. */
 const NO_JOURNAL = { bytes: 8 * KIB } as const;
@@ -18,14 +26,7 @@ objectStoreConformance("file, in volumes", async () => {
   store.putIfAbsent = (key, body, options) =>
     putIfAbsent.call(store, key, body, { ...options, ...KEY });
   return { store, dispose: () => Deno.remove(dir, { recursive: true }) };
-}, {
-  skip: {
-    ...NO_NETWORK,
-    "nested-keys": "a file system name is a file or a folder; no KafScale key is both",
-    "wrong-credentials": "a directory knows no credentials",
-    "missing-bucket": "the directory is made",
-  },
-});
+}, { skip: NOT_OF_FILES });
 
 function volumesIn(dir: string): string[] {
   const names = [...Deno.readDirSync(`${dir}/.journal`)].map(({ name }) => name);
