@@ -10,6 +10,7 @@ import { listOffsets, readListOffsets } from "../load/wire.ts";
 import type { Peer } from "../peers.ts";
 import { cpuSeconds, memory, resetPeak } from "../process_figures.ts";
 import { runTool } from "./java_tools.ts";
+import { metricsPortIn } from "../../tests/services/metrics_port.ts";
 
 const TOOLS = "org.apache.kafka.tools";
 export const PARTITIONS = 8;
@@ -171,8 +172,7 @@ export async function rewriting(peer: Peer): Promise<Figures> {
 
 /** As our broker's metrics tell it. */
 async function walBytes({ log }: Peer): Promise<number> {
-  const port = log.map((line) => /http listening on 127\.0\.0\.1:(\d+)/.exec(line)?.[1])
-    .find((found) => found !== undefined);
+  const port = metricsPortIn(log);
   const metrics = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
   const bytes = /^kafscale_wal_bytes (\S+)$/m.exec(metrics)?.[1];
   if (bytes === undefined) throw new Error("the broker does not tell how much WAL it has");

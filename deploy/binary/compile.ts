@@ -66,6 +66,7 @@ function compileArguments(target: string, output: string): string[] {
   // The code cache would be a file of a known name in /tmp that anybody may have put there; the
   // chunks are few and small enough without it.
   const fixed = ["--no-config", "--no-check", "--no-code-cache", "--quiet"];
+  // The start task gives some of them as well.
   const flags = new Set([...fixed, ...runtimeFlags]);
   const cross = target === Deno.build.target ? [] : ["--target", target];
   const inside = ["--include", `${BUILD}/program`];

@@ -11,6 +11,7 @@ import { apacheKafkaCommand } from "./java/apache_kafka.ts";
 import { startTask } from "../services/start_task.ts";
 import { withTestStore } from "./test_store.ts";
 import { freePort } from "../services/free_port.ts";
+import { metricsPortIn } from "../services/metrics_port.ts";
 
 const REPO = new URL("../../", import.meta.url);
 
@@ -154,10 +155,7 @@ export class BrokerProcess implements AsyncDisposable {
 
   /** Where the newest start serves metrics and operations. */
   get metricsPort(): number {
-    const line = this.log.findLast((each) => each.includes('"msg":"http listening on '));
-    const port = /"http listening on \S+:(\d+)"/.exec(line ?? "")?.[1];
-    if (port === undefined) throw new Error("the broker serves no HTTP");
-    return Number(port);
+    return metricsPortIn(this.log);
   }
 
   /** The newest lines, for a failure's message. */

@@ -1,6 +1,11 @@
 /** Gather lists on files, with few round trips and without copying what is large. */
 import { syncError } from "./errors.ts";
-import { SCRATCH_BYTES, SMALL_PART_BYTES, SYNC_STEP_BYTES } from "./settings.ts";
+import {
+  SCRATCH_BYTES,
+  SMALL_PART_BYTES,
+  SYNC_STEP_BYTES,
+  WRITE_SYNC_BYTES_MAX,
+} from "./settings.ts";
 
 /** Kept for the next write or read: what each left to the garbage collector would add up. */
 const idle: Uint8Array[] = [];
@@ -72,6 +77,25 @@ function remainingBytes(parts: readonly Uint8Array[], from: number): number {
 async function writeAll(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {
   for (let at = 0; at < bytes.length;) {
     at += await file.write(at === 0 ? bytes : bytes.subarray(at));
+  }
+}
+
+/**
+ * Writes all parts from `start` on. What is small goes into the page cache at once: the way through
+ * the thread pool takes longer.
+ */
+export async function writeAt(
+  file: Pick<Deno.FsFile, "seekSync" | "write" | "writeSync">,
+  start: number,
+  parts: readonly Uint8Array[],
+): Promise<void> {
+  file.seekSync(start, Deno.SeekMode.Start);
+  for (const part of parts) {
+    const atOnce = part.length <= WRITE_SYNC_BYTES_MAX;
+    for (let at = 0; at < part.length;) {
+      const rest = at === 0 ? part : part.subarray(at);
+      at += atOnce ? file.writeSync(rest) : await file.write(rest);
+    }
   }
 }
 

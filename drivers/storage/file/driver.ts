@@ -69,7 +69,11 @@ export async function openFileStore(options: FileStoreOptions): Promise<ObjectSt
     const bytes = options.journal?.bytes ?? JOURNAL_BYTES;
     const setup = { dir: `${root}/${JOURNAL_DIR}`, bytes, open };
     const volumes = await Volumes.open({
-      ...{ dir: setup.dir, open, files, readOnly, bytes: options.journal?.volumeBytes },
+      dir: setup.dir,
+      open,
+      files,
+      readOnly,
+      bytes: options.journal?.volumeBytes,
     }).catch((error) => {
       for (const { handle } of replayed.files) handle.close();
       throw error;

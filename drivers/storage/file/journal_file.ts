@@ -1,6 +1,6 @@
 /** One journal on disk: written over in place from its records' start, so fdatasync is cheap. */
 import { StoreError } from "../../../core/storage/object_store.ts";
-import { readFrom } from "./body.ts";
+import { readFrom, writeAt } from "./body.ts";
 import { codeOf, syncError } from "./errors.ts";
 import {
   encodeHeader,
@@ -10,7 +10,6 @@ import {
   RECORDS_START,
   usedUntil,
 } from "./journal_format.ts";
-import { WRITE_SYNC_BYTES_MAX } from "./settings.ts";
 
 /** What journals and volumes need of a file; tests put faults in between. */
 export type JournalHandle = Pick<
@@ -66,11 +65,11 @@ export class JournalFile {
       for (let at = 0; at < size;) {
         if (!wanted()) throw new StoreError("fatal", "the file store is closing");
         const bytes = ZEROS.subarray(0, Math.min(ZEROS.length, size - at));
-        await writeAt(handle, at, bytes);
+        await writeAt(handle, at, [bytes]);
         at += bytes.length;
       }
       const header = encodeHeader(1);
-      await writeAt(handle, header.offset, header.bytes);
+      await writeAt(handle, header.offset, [header.bytes]);
       await handle.sync();
       await Deno.rename(fresh, path);
       await syncFolder(path.slice(0, path.lastIndexOf("/")));
@@ -142,7 +141,7 @@ export class JournalFile {
     return this.#inTurn(async () => {
       try {
         if (this.failed) throw new Error("an earlier write failed");
-        await writeAt(this.handle, offset, bytes);
+        await writeAt(this.handle, offset, [bytes]);
         await this.handle.syncData();
       } catch (error) {
         this.failed = true;
@@ -162,7 +161,7 @@ export class JournalFile {
     if (start === end) return;
     for (let at = start; at < end;) {
       const bytes = ZEROS.subarray(0, Math.min(ZEROS.length, end - at));
-      await writeAt(this.handle, at, bytes);
+      await writeAt(this.handle, at, [bytes]);
       at += bytes.length;
     }
     await this.handle.syncData();
@@ -185,15 +184,6 @@ export async function syncFolder(path: string): Promise<void> {
     throw syncError(error, `fsync ${path}`);
   } finally {
     handle.close();
-  }
-}
-
-async function writeAt(handle: JournalHandle, offset: number, bytes: Uint8Array): Promise<void> {
-  handle.seekSync(offset, Deno.SeekMode.Start);
-  const atOnce = bytes.length <= WRITE_SYNC_BYTES_MAX;
-  for (let at = 0; at < bytes.length;) {
-    const rest = at === 0 ? bytes : bytes.subarray(at);
-    at += atOnce ? handle.writeSync(rest) : await handle.write(rest);
   }
 }
 

@@ -11,6 +11,7 @@
  * generation. A record is never rewritten; appending changes no byte before it.
  */
 import { crc32c, lengthOf } from "../../../core/bytes/mod.ts";
+import { decodeFileHeader, encodeFileHeader, FILE_HEADER_BYTES, viewOf } from "./file_header.ts";
 import { recordMemory } from "./record_chunks.ts";
 
 /** What a record says of its key; the last record of a key holds. */
@@ -40,16 +41,10 @@ export interface JournalRecord {
 export const RECORDS_START = 8192;
 export const RECORD_HEAD_BYTES = 32;
 const SLOT_BYTES = 4096;
-const SLOT_USED_BYTES = 16;
 const HEADER_MAGIC = 0x484a464b; // KFJH
 const RECORD_MAGIC = 0x524a464b; // KFJR
-const VERSION = 1;
 const utf8 = new TextEncoder();
 const fromUtf8 = new TextDecoder();
-
-function viewOf(bytes: Uint8Array): DataView {
-  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-}
 
 export interface HeaderSlot {
   readonly offset: number;
@@ -57,27 +52,17 @@ export interface HeaderSlot {
 }
 
 export function encodeHeader(generation: number): HeaderSlot {
-  const bytes = new Uint8Array(SLOT_USED_BYTES);
-  const view = viewOf(bytes);
-  view.setUint32(0, HEADER_MAGIC, true);
-  view.setUint32(8, VERSION, true);
-  view.setUint32(12, generation, true);
-  view.setUint32(4, crc32c(bytes, 8), true);
+  const bytes = encodeFileHeader(HEADER_MAGIC, generation);
   return { offset: (generation % 2) * SLOT_BYTES, bytes };
 }
 
 /** The highest generation of the two slots; undefined if neither is whole. */
 export function readGeneration(journal: Uint8Array): number | undefined {
-  let found: number | undefined;
-  for (const offset of [0, SLOT_BYTES]) {
-    const slot = journal.subarray(offset, offset + SLOT_USED_BYTES);
-    if (slot.length < SLOT_USED_BYTES) continue;
-    const view = viewOf(slot);
-    if (view.getUint32(0, true) !== HEADER_MAGIC || view.getUint32(8, true) !== VERSION) continue;
-    if (view.getUint32(4, true) !== crc32c(slot, 8)) continue;
-    found = Math.max(found ?? 0, view.getUint32(12, true));
-  }
-  return found;
+  const found = [0, SLOT_BYTES]
+    .map((offset) => journal.subarray(offset, offset + FILE_HEADER_BYTES))
+    .map((slot) => decodeFileHeader(slot, HEADER_MAGIC))
+    .filter((generation) => generation !== undefined);
+  return found.length === 0 ? undefined : Math.max(...found);
 }
 
 /** Bytes of the record of such a key (UTF-8 bytes) and body. */

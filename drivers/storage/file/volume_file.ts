@@ -2,11 +2,11 @@
 import { crc32c, lengthOf } from "../../../core/bytes/mod.ts";
 import { Semaphore } from "../../../core/runtime/mod.ts";
 import { StoreError } from "../../../core/storage/object_store.ts";
-import { readFrom } from "./body.ts";
+import { readFrom, writeAt } from "./body.ts";
 import { syncError } from "./errors.ts";
+import { FILE_HEADER_BYTES } from "./file_header.ts";
 import { type JournalHandle, type OpenJournal, syncFolder } from "./journal_file.ts";
 import { parentOf } from "./directories.ts";
-import { WRITE_SYNC_BYTES_MAX } from "./settings.ts";
 import {
   decodeVolumeHead,
   decodeVolumeHeader,
@@ -15,7 +15,6 @@ import {
   nextRecordStart,
   VOLUME_BLOCK_BYTES,
   VOLUME_HEAD_BYTES,
-  VOLUME_HEADER_BYTES,
   VolumeState,
   type VolumeStateValue,
 } from "./volume_format.ts";
@@ -61,7 +60,7 @@ export class VolumeFile {
   static async make(path: string, volume: number, open: OpenJournal): Promise<VolumeFile> {
     const handle = await open(path, { read: true, write: true, createNew: true });
     try {
-      await writeParts(handle, 0, [encodeVolumeHeader(volume)]);
+      await writeAt(handle, 0, [encodeVolumeHeader(volume)]);
       await handle.syncData();
       await syncFolder(parentOf(path));
       return new VolumeFile(path, volume, handle, VOLUME_BLOCK_BYTES);
@@ -77,7 +76,7 @@ export class VolumeFile {
     const handle = await open(path, { read: true, write: !readOnly });
     try {
       const { size } = handle.statSync();
-      const volume = decodeVolumeHeader(await readFrom(handle, 0, VOLUME_HEADER_BYTES));
+      const volume = decodeVolumeHeader(await readFrom(handle, 0, FILE_HEADER_BYTES));
       // Its header was to be durable before anything else.
       if (volume === undefined && size > VOLUME_BLOCK_BYTES) throw damaged(path, 0);
       const file = new VolumeFile(path, volume ?? 0, handle, VOLUME_BLOCK_BYTES);
@@ -97,7 +96,7 @@ export class VolumeFile {
     const size = lengthOf(body);
     const bodyCrc = body.reduce((crc, part) => crc32c(part, 0, part.length, crc), 0);
     const head = this.#head(VolumeState.object, key, { size, bodyCrc });
-    await writeParts(this.handle, start, [head, ...body]);
+    await writeAt(this.handle, start, [head, ...body]);
     const bodyStart = start + head.length;
     this.end = nextRecordStart(bodyStart + size);
     return { volume: this, start, bodyStart, size, bodyCrc: bodyCrc | 0 };
@@ -112,7 +111,7 @@ export class VolumeFile {
   async markDeleted(objects: ReadonlyMap<string, VolumePlace>): Promise<void> {
     for (const [key, place] of objects) {
       const head = this.#head(VolumeState.deleted, key, place);
-      await writeParts(this.handle, place.start, [head.subarray(0, VOLUME_HEAD_BYTES)]);
+      await writeAt(this.handle, place.start, [head.subarray(0, VOLUME_HEAD_BYTES)]);
     }
     await this.sync().catch((error) => {
       throw syncError(error, `fdatasync the volume ${this.path}`);
@@ -207,20 +206,4 @@ function damaged(path: string, at: number): StoreError {
     `the volume ${path} is damaged at ${at}: restore it, or move it away to go on without the ` +
       "objects in it",
   );
-}
-
-/** What is small goes into the page cache at once: the way through the thread pool takes longer. */
-async function writeParts(
-  handle: JournalHandle,
-  offset: number,
-  parts: readonly Uint8Array[],
-): Promise<void> {
-  handle.seekSync(offset, Deno.SeekMode.Start);
-  for (const part of parts) {
-    const atOnce = part.length <= WRITE_SYNC_BYTES_MAX;
-    for (let at = 0; at < part.length;) {
-      const rest = at === 0 ? part : part.subarray(at);
-      at += atOnce ? handle.writeSync(rest) : await handle.write(rest);
-    }
-  }
 }

@@ -11,6 +11,7 @@
  * changes but its state, and the checksum with it, within one sector.
  */
 import { crc32c } from "../../../core/bytes/mod.ts";
+import { decodeFileHeader, encodeFileHeader, viewOf } from "./file_header.ts";
 
 export const VolumeState = {
   /** The object exists. */
@@ -24,11 +25,9 @@ export const VolumeState = {
 export type VolumeStateValue = typeof VolumeState[keyof typeof VolumeState];
 
 export const VOLUME_BLOCK_BYTES = 4096;
-export const VOLUME_HEADER_BYTES = 16;
 export const VOLUME_HEAD_BYTES = 24;
 const HEADER_MAGIC = 0x4856464b; // KFVH
 const RECORD_MAGIC = 0x5256464b; // KFVR
-const VERSION = 1;
 const utf8 = new TextEncoder();
 const fromUtf8 = new TextDecoder();
 
@@ -40,29 +39,13 @@ export interface VolumeHead {
   readonly bodyCrc: number;
 }
 
-function viewOf(bytes: Uint8Array): DataView {
-  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-}
-
 export function encodeVolumeHeader(volume: number): Uint8Array {
-  const bytes = new Uint8Array(VOLUME_HEADER_BYTES);
-  const view = viewOf(bytes);
-  view.setUint32(0, HEADER_MAGIC, true);
-  view.setUint32(8, VERSION, true);
-  view.setUint32(12, volume, true);
-  view.setUint32(4, crc32c(bytes, 8), true);
-  return bytes;
+  return encodeFileHeader(HEADER_MAGIC, volume);
 }
 
 /** The volume's number; undefined where there is no whole header. */
 export function decodeVolumeHeader(bytes: Uint8Array): number | undefined {
-  if (bytes.length < VOLUME_HEADER_BYTES) return undefined;
-  const view = viewOf(bytes);
-  if (view.getUint32(0, true) !== HEADER_MAGIC || view.getUint32(8, true) !== VERSION) {
-    return undefined;
-  }
-  if (view.getUint32(4, true) !== crc32c(bytes, 8, VOLUME_HEADER_BYTES)) return undefined;
-  return view.getUint32(12, true);
+  return decodeFileHeader(bytes, HEADER_MAGIC);
 }
 
 /** The head with its key; the body follows. */

@@ -9,7 +9,7 @@
  */
 import { lengthOf } from "../../../core/bytes/mod.ts";
 import { StoreError } from "../../../core/storage/object_store.ts";
-import { readAt } from "./body.ts";
+import { readFrom } from "./body.ts";
 import { codeOf } from "./errors.ts";
 import { type OpenJournal, syncFolder } from "./journal_file.ts";
 import type { OpenFiles } from "./open_files.ts";
@@ -102,12 +102,11 @@ export class Volumes {
   /** With the key locked, so that it stays. */
   async read(key: string): Promise<Uint8Array> {
     const { volume, bodyStart, size } = this.#places.get(key)!;
-    const bytes = new Uint8Array(size);
-    const read = await this.#setup.files.use(
+    const bytes = await this.#setup.files.use(
       volume.path,
-      (file) => readAt(file, bodyStart, [bytes]),
+      (file) => readFrom(file, bodyStart, size),
     );
-    if (read === size) return bytes;
+    if (bytes?.length === size) return bytes;
     throw new StoreError("retry", `read ${key}: the volume ${volume.path} was cut short`);
   }
 

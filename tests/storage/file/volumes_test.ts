@@ -33,6 +33,11 @@ function volumesIn(dir: string): string[] {
   return names.filter((name) => name.startsWith("volume-")).sort();
 }
 
+/** Where the oldest one lies. */
+function firstVolumeIn(dir: string): string {
+  return `${dir}/.journal/${volumesIn(dir)[0]}`;
+}
+
 /** Creates w/`from` to w/`to` - 1 of `bytes` each. */
 async function create(store: ObjectStore, from: number, to: number, bytes = 5_000) {
   for (let n = from; n < to; n++) {
@@ -100,8 +105,7 @@ Deno.test("a record torn anywhere is no object, and all before it are", () =>
     await create(store, 0, 4);
     await powerCut(`${dir}/0`, `${dir}/cut`);
     await store.close();
-    const [name] = volumesIn(`${dir}/cut`);
-    const path = `${dir}/cut/.journal/${name}`;
+    const path = firstVolumeIn(`${dir}/cut`);
     const whole = await Deno.readFile(path);
     const start = 4 * KIB + 3 * 8 * KIB;
     assert(whole.length > start + 5_000 && whole.length < start + 5_100, `${whole.length} bytes`);
@@ -125,7 +129,7 @@ Deno.test("damage before what is whole, or in the header, stops the start in one
     const store = await openFileStore({ dir, ...SETUP });
     await create(store, 0, 5);
     await store.close();
-    const path = `${dir}/.journal/${volumesIn(dir)[0]}`;
+    const path = firstVolumeIn(dir);
     const whole = await Deno.readFile(path);
     for (const at of [0, 12, 4 * KIB, 12 * KIB + 9, 20 * KIB + 25]) {
       const damaged = whole.slice();
@@ -150,7 +154,7 @@ Deno.test("what a client wrote never passes for a record", () =>
     const store = await openFileStore({ dir: `${dir}/0`, ...SETUP });
     await create(store, 0, 2);
     await powerCut(`${dir}/0`, `${dir}/1`);
-    const record = await Deno.readFile(`${dir}/1/.journal/${volumesIn(`${dir}/1`)[0]}`);
+    const record = await Deno.readFile(firstVolumeIn(`${dir}/1`));
     await store.close();
     // Another volume's record, at each place where one could begin.
     const other = await openFileStore({ dir: `${dir}/2`, ...SETUP });
@@ -162,7 +166,7 @@ Deno.test("what a client wrote never passes for a record", () =>
     await other.putIfAbsent("w/9", [copied], KEY);
     await powerCut(`${dir}/2`, `${dir}/3`);
     await other.close();
-    const path = `${dir}/3/.journal/${volumesIn(`${dir}/3`)[0]}`;
+    const path = firstVolumeIn(`${dir}/3`);
     const torn = await Deno.readFile(path);
     assertEquals(torn.subarray(2 * head, 2 * head + 4), record.subarray(head, head + 4));
     await Deno.writeFile(path, torn.fill(0, head, head + 4));
