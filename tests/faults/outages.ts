@@ -17,6 +17,8 @@ export interface World {
 
 export interface Outage {
   readonly name: string;
+  /** The broker is started anew. */
+  readonly endsBroker?: true;
   /** Resolves when it is over. */
   run(world: World, lastsMs: number): Promise<void>;
 }
@@ -89,6 +91,7 @@ export const OUTAGES: readonly Outage[] = [
   },
   {
     name: "the broker is killed, and starts in a storm",
+    endsBroker: true,
     run: async ({ broker, proxy }, lastsMs) => {
       for (const rule of STORM) proxy.add(rule);
       await pause(lastsMs / 2);
@@ -99,6 +102,7 @@ export const OUTAGES: readonly Outage[] = [
   },
   {
     name: "the broker is killed twice",
+    endsBroker: true,
     run: async ({ broker, random }, lastsMs) => {
       await broker.kill();
       await broker.restart();
@@ -109,6 +113,7 @@ export const OUTAGES: readonly Outage[] = [
   },
   {
     name: "broker and MinIO are killed, and the broker starts first",
+    endsBroker: true,
     run: async ({ broker, minio }, lastsMs) => {
       await Promise.all([broker.kill(), minio.kill()]);
       const started = broker.restart();

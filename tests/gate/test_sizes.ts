@@ -9,9 +9,9 @@
  */
 export const SIZES: Readonly<Record<string, readonly [seconds: number, cores: number]>> = {
   "tests/simulation/many_seeds_test.ts": [600, 2.0],
+  "tests/faults/broker_faults_test.ts": [75, 0.7],
   "tests/clients/cluster_test.ts": [47, 0.7],
   "tests/metadata/etcd_outage_test.ts": [47, 0.1],
-  "tests/faults/broker_faults_test.ts": [44, 0.7],
   "tests/faults/cluster_faults_test.ts": [43, 0.8],
   "tests/docs/docs_test.ts": [41, 0.9],
   "tests/bench/java_smoke_test.ts": [27, 0.8],
