@@ -88,11 +88,11 @@ async function throughEverything(): Promise<void> {
     await load.goesOn("at the start");
     for (const outage of plan(random)) {
       // Otherwise nothing of this were about rewriting and checkpoints.
-      if (outage.endsBroker) await rewrites(rewriting);
+      if (outage.endsBroker) await rewrites(rewriting, 1);
       await suffer(outage, world, load);
       if (outage.endsBroker) await rewriting.restarted();
     }
-    await rewrites(rewriting);
+    await rewrites(rewriting, LOAD.partitions + 1);
     await load.finish();
     await check(broker, load, watch);
     await broker.kill();
@@ -111,8 +111,9 @@ async function throughEverything(): Promise<void> {
   }
 }
 
-async function rewrites(rewriting: Rewriting): Promise<void> {
-  console.log(`rewritten since the broker started, after ${await rewriting.goesOn()} ms more`);
+async function rewrites(rewriting: Rewriting, segments: number): Promise<void> {
+  const ms = await rewriting.goesOn(segments);
+  console.log(`rewritten since the broker started, after ${ms} ms more`);
 }
 
 async function suffer(outage: Outage, world: World, load: SteadyLoad): Promise<void> {

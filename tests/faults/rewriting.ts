@@ -15,28 +15,38 @@ export class Rewriting {
 
   /** The broker has just started. */
   async restarted(): Promise<void> {
-    this.#before = await this.#segments();
+    await using segments = await this.#look();
+    this.#before = await segments.list();
   }
 
-  /** Waits for a segment that was written since the broker's start; milliseconds that it took. */
-  async goesOn(): Promise<number> {
+  /**
+   * Waits for a segment that was written since the broker's start, and for `total` in all;
+   * milliseconds that it took.
+   */
+  async goesOn(total: number): Promise<number> {
     const started = performance.now();
+    await using segments = await this.#look();
     await waitUntil(
-      "a segment that is written since the broker started",
-      async () => this.#before.isSupersetOf(await this.#segments()) ? undefined : true,
+      `a segment that is written since the broker started, and ${total} in all`,
+      async () => {
+        const there = await segments.list();
+        return there.size < total || this.#before.isSupersetOf(there) ? undefined : true;
+      },
       REWRITTEN_MS_MAX,
       250,
     );
     return Math.round(performance.now() - started);
   }
 
-  async #segments(): Promise<ReadonlySet<string>> {
+  /** Connections do not outlive it: MinIO may be killed between two looks. */
+  async #look() {
     const store = await DRIVERS.s3(bucketOn(this.minio, this.bucket));
-    try {
-      const keys = await Array.fromAsync(store.list("", undefined), ({ key }) => key);
-      return new Set(keys.filter((key) => key.endsWith(".kfs")));
-    } finally {
-      await store.close();
-    }
+    return {
+      list: async (): Promise<ReadonlySet<string>> => {
+        const keys = await Array.fromAsync(store.list("", undefined), ({ key }) => key);
+        return new Set(keys.filter((key) => key.endsWith(".kfs")));
+      },
+      [Symbol.asyncDispose]: () => store.close(),
+    };
   }
 }
